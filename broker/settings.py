@@ -1,0 +1,50 @@
+"""How to reach Kafka. One frozen object, read once at the entry of a process and passed down."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class KafkaSettings(BaseModel):
+    """Connection, security and topic defaults of one Kafka cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="host:port list of the cluster")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+    ssl_key_password: SecretStr | None = None
+    client: dict[str, str] = Field(
+        default_factory=dict, description="any further librdkafka option; wins over Fleetlake's defaults"
+    )
+
+    group_prefix: str = Field("fleetlake", description="consumer groups are <prefix>.<sink>")
+    group_protocol: Literal["classic", "consumer"] = Field(
+        "classic", description="'consumer' is KIP-848; the embedded broker does not know it"
+    )
+    session_timeout_ms: int = Field(
+        10_000, description="a killed process gives its partitions up after this; brokers allow 6 s and more"
+    )
+    max_poll_interval_ms: int = Field(300_000, description="Kafka's default: a slow store is not a dead sink")
+
+    incarnation_file: Path | None = Field(
+        None,
+        description="set for a broker without topic ids: holds the id of the broker's present life, "
+        "renewed when its log may have gone back",
+    )
+    replication_factor: int | None = Field(
+        None, description="of topics that are created; default: the broker's own default"
+    )
+    partitions: dict[str, int] = Field(
+        default_factory=dict, description="partitions per topic, instead of the contract's"
+    )
+    retention_ms: dict[str, int] = Field(
+        default_factory=dict, description="retention per topic in ms, instead of the contract's"
+    )
+    ready_timeout_s: float = Field(60.0, description="how long a start waits for the broker and topics")

@@ -1,0 +1,37 @@
+"""Limits and periods of the sinks. Every bound on memory and delay stands here, with its reason."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class IngestSettings(BaseModel):
+    """Settings of the three sinks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: Literal["earliest", "latest"] | str = Field(
+        "earliest", description="where a source that was never read begins: earliest, latest, or an ISO time"
+    )
+    commit_seconds: float = Field(5.0, description="age at which the history buffer is committed")
+    commit_rows: int = Field(500_000, description="rows at which it is committed: few, large files")
+    commit_bytes: int = Field(
+        128 * 1024 * 1024,
+        description="payload bytes at which it is committed; two such buffers fit in memory",
+    )
+    state_flush_ms: int = Field(50, description="longest wait before the state is written; at most 100")
+    transaction_seconds: float = Field(
+        0.2, description="longest open routes transaction: delay of dead letters"
+    )
+    transaction_rows: int = Field(50_000, description="messages per routes transaction, at most")
+    metrics_port: int | None = Field(None, description="Prometheus port of this process; 0 picks a free one")
+    metrics_host: str = "127.0.0.1"
+    runtime_dir: Path | None = Field(
+        None, description="folder for slot leases; default <data-dir>/run. One per machine"
+    )
+    slot: int | None = Field(
+        None,
+        description="number of this process among its sink's (a StatefulSet's ordinal); default: lowest free",
+    )
+    shutdown_seconds: float = Field(10.0, description="a stop finishes the batch and commits within this")

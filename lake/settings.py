@@ -1,0 +1,38 @@
+"""How to reach the stores: the lake's folder or bucket, and MongoDB. Frozen, read once at the entry."""
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class S3Settings(BaseModel):
+    """One S3 credential for every client that opens the lake: delta-rs, DuckDB and boto3."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint_url: str | None = Field(None, description="MinIO or another S3; default: AWS itself")
+    region: str = "us-east-1"
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+    session_token: SecretStr | None = None
+    path_style: bool = Field(True, description="MinIO and most S3 servers want bucket names in the path")
+    request_timeout_s: float = Field(60.0, description="a store slower than this counts as away")
+
+
+class LakeSettings(BaseModel):
+    """Where the Delta tables live."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str = Field(".fleetlake/lake", description="a folder, or s3://bucket/prefix")
+    s3: S3Settings = S3Settings()
+    ready_timeout_s: float = Field(60.0, description="how long a start waits for the store")
+
+
+class MongoSettings(BaseModel):
+    """Where the state of every vehicle lives."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str = "mongodb://127.0.0.1:27017"
+    database: str = "fleetlake"
+    timeout_s: float = Field(10.0, description="a server that does not answer for this long counts as away")
+    ready_timeout_s: float = Field(60.0, description="how long a start waits for the server")
