@@ -1,0 +1,107 @@
+"""What can go wrong at a store, told apart by what to do next: `Transient` may be retried, `Terminal` not.
+
+LakeError
+├── Transient                the same call may succeed later
+│   ├── StoreUnavailable     the lake's folder or bucket, or MongoDB, does not answer
+│   └── StateNotWritten      MongoDB took part of a write; writing all of it again is harmless
+└── Terminal                 somebody must change something first
+    ├── AccessDenied         the credential is missing or not allowed
+    ├── BadLocation          the lake's address makes no sense
+    ├── StateRefused         MongoDB will never take this write
+    ├── TableMissing         a table that should exist does not
+    ├── QueryRefused         not a single reading statement
+    └── QueryFailed          DuckDB's answer to a query that cannot be run
+"""
+
+
+class LakeError(Exception):
+    """Base of every error of a store."""
+
+
+class Transient(LakeError):
+    """The same call may succeed later, unchanged."""
+
+
+class Terminal(LakeError):
+    """Retrying does not help."""
+
+
+class StoreUnavailable(Transient):
+    """A store did not answer, or not in time.
+
+    Operator action: start it or correct its address; what waits for it goes on by itself.
+    """
+
+    def __init__(self, store: str, address: str, problem: str) -> None:
+        self.store, self.address, self.problem = store, address, problem
+        super().__init__(f"{store} at {address} is not available: {problem}")
+
+
+class StateNotWritten(Transient):
+    """MongoDB took only part of a bulk write."""
+
+    def __init__(self, collection: str, operations: int, problem: str) -> None:
+        self.collection, self.operations, self.problem = collection, operations, problem
+        super().__init__(f"{collection}: not all of {operations} operations were written: {problem}")
+
+
+class AccessDenied(Terminal):
+    """A store refuses the credential.
+
+    Operator action: correct the credential, or what it is allowed to do at the store.
+    """
+
+    def __init__(self, store: str, address: str, problem: str) -> None:
+        self.store, self.address, self.problem = store, address, problem
+        super().__init__(f"{store} at {address} refuses access: {problem}")
+
+
+class BadLocation(Terminal):
+    """The lake's address cannot be used.
+
+    Operator action: set FLEETLAKE_LAKE__URI to a folder or to s3://bucket/prefix.
+    """
+
+    def __init__(self, uri: str, problem: str) -> None:
+        self.uri, self.problem = uri, problem
+        super().__init__(f"the lake cannot live at {uri!r}: {problem}")
+
+
+class StateRefused(Terminal):
+    """MongoDB refuses a write for what it is; sending it again changes nothing.
+
+    Operator action: read the server's reason; the first refused vehicle is named.
+    """
+
+    def __init__(self, collection: str, vehicle_id: str | None, code: int | None, problem: str) -> None:
+        self.collection, self.vehicle_id, self.code, self.problem = collection, vehicle_id, code, problem
+        vehicle = "" if vehicle_id is None else f" of vehicle {vehicle_id!r}"
+        super().__init__(f"{collection}: the state{vehicle} was refused (code {code}): {problem}")
+
+
+class TableMissing(Terminal):
+    """A table is not there.
+
+    Operator action: run the step that writes it first, or correct FLEETLAKE_LAKE__URI.
+    """
+
+    def __init__(self, table: str, uri: str) -> None:
+        self.table, self.uri = table, uri
+        super().__init__(f"there is no table {table} at {uri}")
+
+
+class QueryRefused(Terminal):
+    """Only one reading statement is taken at a time."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(problem)
+
+
+class QueryFailed(Terminal):
+    """A query that DuckDB cannot run; `line` and `column` (from 1) where it could say."""
+
+    def __init__(self, problem: str, line: int | None = None, column: int | None = None) -> None:
+        self.problem, self.line, self.column = problem, line, column
+        where = "" if line is None else f"line {line}, column {column}: "
+        super().__init__(f"{where}{problem}")

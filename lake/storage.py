@@ -1,0 +1,189 @@
+"""The one credential for the lake, in the form each client wants: delta-rs, DuckDB and boto3. Readiness and
+the bucket are checked here too, so that a missing store is one readable error with a deadline."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.exceptions
+from botocore.config import Config
+
+from lake.errors import AccessDenied, StoreUnavailable, Terminal, Transient
+from lake.locations import Locations, locations
+from lake.settings import LakeSettings, S3Settings
+
+RETRY_SECONDS = 0.5
+STORE = "the lake's store"
+DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401"})
+EXISTS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A lake's addresses and the credential that opens them."""
+
+    locations: Locations
+    s3: S3Settings
+
+    def table(self, name: str) -> str:
+        """Address of the table `<layer>.<table>`."""
+        return self.locations.table(name)
+
+    def options(self) -> dict[str, str]:
+        """`storage_options` of delta-rs; empty for a local folder.
+
+        Commits use a conditional put (`If-None-Match`), so two writers cannot both create one version; the
+        store must know it, as AWS, MinIO and moto do.
+        """
+        if not self.locations.is_s3:
+            return {}
+        options = {
+            "aws_region": self.s3.region,
+            "aws_conditional_put": "etag",
+            "aws_virtual_hosted_style_request": str(not self.s3.path_style).lower(),
+            "timeout": f"{self.s3.request_timeout_s:g}s",
+        }
+        if self.s3.endpoint_url is not None:
+            options["aws_endpoint_url"] = self.s3.endpoint_url
+            options["aws_allow_http"] = str(_is_plain_http(self.s3.endpoint_url)).lower()
+        for name, value in _secrets(self.s3).items():
+            options[f"aws_{name}"] = value
+        return options
+
+    def duckdb_secret(self) -> str | None:
+        """The statement that gives DuckDB the credential, for this lake's addresses only; None if local."""
+        if not self.locations.is_s3:
+            return None
+        fields: dict[str, str] = {"region": self.s3.region, "scope": f"s3://{self.locations.bucket}"}
+        fields["url_style"] = "path" if self.s3.path_style else "vhost"
+        use_ssl = True
+        if self.s3.endpoint_url is not None:
+            fields["endpoint"] = urlsplit(self.s3.endpoint_url).netloc
+            use_ssl = not _is_plain_http(self.s3.endpoint_url)
+        names = {"access_key_id": "key_id", "secret_access_key": "secret", "session_token": "session_token"}
+        fields |= {names[name]: value for name, value in _secrets(self.s3).items()}
+        provider = "config" if "key_id" in fields else "credential_chain"
+        values = "".join(f", {name} {_quoted(value)}" for name, value in fields.items())
+        return f"create or replace secret lake (type s3, provider {provider}, use_ssl {use_ssl}{values})"
+
+    def client(self) -> Any:
+        """A boto3 client of the bucket."""
+        keys = {f"aws_{name}": value for name, value in _secrets(self.s3).items()}
+        return boto3.client(
+            "s3",
+            endpoint_url=self.s3.endpoint_url,
+            region_name=self.s3.region,
+            config=Config(
+                connect_timeout=min(5.0, self.s3.request_timeout_s),
+                read_timeout=self.s3.request_timeout_s,
+                retries={"total_max_attempts": 1},
+                s3={"addressing_style": "path" if self.s3.path_style else "virtual"},
+            ),
+            **keys,
+        )
+
+
+def storage(settings: LakeSettings) -> Storage:
+    """The lake that the settings name. Opens nothing."""
+    return Storage(locations(settings), settings.s3)
+
+
+def ensure_root(store: Storage) -> None:
+    """Creates the lake's folder or bucket where it is missing. Idempotent."""
+    if store.locations.is_s3:
+        _ensure_bucket(store)
+    else:
+        _ensure_folder(Path(store.locations.root))
+
+
+def wait_ready(
+    settings: LakeSettings,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Storage:
+    """The lake, once its folder or bucket exists and answers; StoreUnavailable after the deadline."""
+    store = storage(settings)
+    deadline = clock() + settings.ready_timeout_s
+    while True:
+        try:
+            ensure_root(store)
+        except Transient:
+            if clock() >= deadline:
+                raise
+            sleep(RETRY_SECONDS)
+        else:
+            return store
+
+
+def _ensure_folder(root: Path) -> None:
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AccessDenied(STORE, str(root), error.strerror or str(error)) from error
+    if not os.access(root, os.W_OK | os.X_OK):
+        raise AccessDenied(STORE, str(root), "the folder is not writable")
+
+
+def _ensure_bucket(store: Storage) -> None:
+    client, bucket = store.client(), store.locations.bucket
+    try:
+        client.head_bucket(Bucket=bucket)
+    except botocore.exceptions.ClientError as error:
+        if _code(error) not in {"404", "NoSuchBucket"}:
+            raise _translated(store, error) from error
+        _create_bucket(client, store)
+    except botocore.exceptions.BotoCoreError as error:
+        raise _translated(store, error) from error
+
+
+def _create_bucket(client: Any, store: Storage) -> None:
+    region = store.s3.region
+    extra = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    try:
+        client.create_bucket(Bucket=store.locations.bucket, **extra)
+    except botocore.exceptions.ClientError as error:
+        if _code(error) not in EXISTS:
+            raise _translated(store, error) from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise _translated(store, error) from error
+
+
+def _translated(store: Storage, error: Exception) -> Transient | Terminal:
+    address = store.s3.endpoint_url or store.locations.root
+    if isinstance(error, botocore.exceptions.NoCredentialsError):
+        return AccessDenied(STORE, address, "no access key is set (FLEETLAKE_LAKE__S3__ACCESS_KEY_ID)")
+    if isinstance(error, botocore.exceptions.ClientError):
+        code = _code(error)
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        problem = f"{code} for bucket {store.locations.bucket}"
+        if code in DENIED or 400 <= status < 429:
+            return AccessDenied(STORE, address, problem)
+        return StoreUnavailable(STORE, address, problem)
+    return StoreUnavailable(STORE, address, str(error))
+
+
+def _code(error: botocore.exceptions.ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _secrets(s3: S3Settings) -> dict[str, str]:
+    values = {
+        "access_key_id": s3.access_key_id,
+        "secret_access_key": s3.secret_access_key and s3.secret_access_key.get_secret_value(),
+        "session_token": s3.session_token and s3.session_token.get_secret_value(),
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _is_plain_http(url: str) -> bool:
+    return urlsplit(url).scheme == "http"
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
