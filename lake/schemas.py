@@ -10,6 +10,8 @@ from contracts.schema import DECODED, SIGNAL, TIME
 
 HEADER = pa.struct([pa.field("key", pa.string()), pa.field("value", pa.binary())])
 
+BRONZE_PARTITION = "ingest_date"
+
 BRONZE = pa.schema(
     [
         pa.field("topic_id", pa.string(), nullable=False),
@@ -22,7 +24,7 @@ BRONZE = pa.schema(
         pa.field("payload", pa.binary()),
         *DECODED,
         pa.field("ingest_time", TIME),
-        pa.field("ingest_date", pa.date32(), nullable=False),
+        pa.field(BRONZE_PARTITION, pa.date32(), nullable=False),
     ]
 )
 
@@ -68,6 +70,6 @@ class TableSchema:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-BRONZE_EVENTS = TableSchema("bronze.events", BRONZE, ("ingest_date",), BRONZE_PROPERTIES)
+BRONZE_EVENTS = TableSchema("bronze.events", BRONZE, (BRONZE_PARTITION,), BRONZE_PROPERTIES)
 SILVER_SIGNALS = TableSchema("silver.signals", SILVER, ("event_date",), SILVER_PROPERTIES)
 TABLES: Mapping[str, TableSchema] = {table.name: table for table in (BRONZE_EVENTS, SILVER_SIGNALS)}
