@@ -25,6 +25,17 @@ class IngestSettings(BaseModel):
         0.2, description="longest open routes transaction: delay of dead letters"
     )
     transaction_rows: int = Field(50_000, description="messages per routes transaction, at most")
+    buffer_bytes: int = Field(
+        48 * 1024 * 1024,
+        description="payload bytes between reading and writing, at most; rows take about twice that",
+    )
+    store_patience_seconds: float = Field(
+        600.0, description="how long a store may be away before the process gives up and is restarted"
+    )
+    revoke_seconds: float = Field(
+        30.0,
+        description="how long giving up partitions may wait for a commit; the next owner reads the rest again",
+    )
     metrics_port: int | None = Field(None, description="Prometheus port of this process; 0 picks a free one")
     metrics_host: str = "127.0.0.1"
     runtime_dir: Path | None = Field(

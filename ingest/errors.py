@@ -1,0 +1,98 @@
+"""What stops a sink. Bad messages never do: they are values, not errors.
+
+SinkError
+├── Recoverable               a restart goes on by itself
+│   ├── TopicRecreated        the topic is another one now than when this process began
+│   └── Shutdown              a stop could not finish its work in time; it is done again after the restart
+└── OperatorNeeded            restarting does not help; the message says what does
+    ├── CheckpointOutsideLog  Kafka no longer, or not yet, has the next message the history wants
+    ├── CheckpointMissing     bronze has rows of a partition but no checkpoint for it
+    └── OffsetWentBack        Kafka returned messages before the one that was asked for
+"""
+
+from broker.record import TopicPartition
+
+EXIT_FAILED = 1
+EXIT_OPERATOR_NEEDED = 3
+"""Exit code of a process that nobody should restart in a hurry."""
+
+
+class SinkError(Exception):
+    """Base of every error that ends a sink."""
+
+
+class Recoverable(SinkError):
+    """A restart goes on by itself."""
+
+
+class OperatorNeeded(SinkError):
+    """Restarting does not help."""
+
+
+class TopicRecreated(Recoverable):
+    """A topic was deleted and made again, or its broker's log may have gone back.
+
+    Operator action: none needed if that was intended. History goes on with the new log under its new identity;
+    messages of the old one that were not landed are gone, and `fleetlake audit` tells the last offset landed.
+    """
+
+    def __init__(self, topic: str, before: str, now: str) -> None:
+        self.topic, self.before, self.now = topic, before, now
+        super().__init__(
+            f"topic {topic} is another one now (identity {now}, was {before}): the buffer was dropped; "
+            "a restart lands the new log from its start"
+        )
+
+
+class Shutdown(Recoverable):
+    """A stop ran out of time before its last commit."""
+
+    def __init__(self, sink: str, seconds: float) -> None:
+        self.sink, self.seconds = sink, seconds
+        super().__init__(
+            f"{sink} could not finish within {seconds:g} s; what is left is done after a restart"
+        )
+
+
+class CheckpointOutsideLog(OperatorNeeded):
+    """The next message that history wants is not in Kafka's log.
+
+    Operator action: if retention removed it, it is lost; accept that with
+    `fleetlake checkpoint skip TOPIC PARTITION`, which goes on at the log's start and records the gap for the
+    audit. If the broker's data was rolled back, restore it, or recreate the topic.
+    """
+
+    def __init__(self, partition: TopicPartition, wanted: int, low: int, high: int) -> None:
+        self.partition, self.wanted, self.low, self.high = partition, wanted, low, high
+        lost = f"; offsets {wanted} to {low - 1} are gone" if wanted < low else ""
+        super().__init__(
+            f"{partition}: history wants offset {wanted}, but Kafka's log is [{low}, {high}){lost}; "
+            f"`fleetlake checkpoint skip {partition.topic} {partition.partition}` goes on without them"
+        )
+
+
+class CheckpointMissing(OperatorNeeded):
+    """Bronze has rows of a partition, but its checkpoint is gone: starting anew would double them.
+
+    Operator action: find out what removed the table's transactions (a table copied without its log, or
+    `delta.setTransactionRetentionDuration`), then `fleetlake checkpoint restore TOPIC PARTITION`, which sets
+    it behind the last row landed.
+    """
+
+    def __init__(self, partition: TopicPartition, topic_id: str) -> None:
+        self.partition, self.topic_id = partition, topic_id
+        super().__init__(
+            f"{partition}: bronze has rows of it (identity {topic_id}) but no checkpoint; "
+            f"`fleetlake checkpoint restore {partition.topic} {partition.partition}` sets it behind the last row"
+        )
+
+
+class OffsetWentBack(OperatorNeeded):
+    """A batch began before the offset that was asked for.
+
+    Operator action: the broker's log was changed underneath; compare its data with a backup before restarting.
+    """
+
+    def __init__(self, partition: TopicPartition, expected: int, got: int) -> None:
+        self.partition, self.expected, self.got = partition, expected, got
+        super().__init__(f"{partition}: expected offset {expected} or later, Kafka returned {got}")

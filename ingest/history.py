@@ -1,0 +1,245 @@
+"""The history sink: every message of the subscribed topics becomes exactly one row of bronze.
+
+The way of the data is `HistorySink.step`: poll, decode, buffer, commit. The Delta commit is the checkpoint;
+Kafka's group offsets follow it for lag tools only, and are never read.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow.compute as pc
+
+from broker.consumer import GroupConsumer
+from broker.record import TopicPartition
+from ingest.decoding import DecodedRun, RunDecoder
+from ingest.errors import Shutdown
+from ingest.history_buffer import BufferFailed, HistoryBuffer
+from ingest.history_partitions import OwnedPartitions
+from ingest.metrics import SinkMetrics
+from ingest.process import Log, Ticker
+from ingest.settings import IngestSettings
+
+SINK = "history"
+POLL_RECORDS = 20_000
+"""Messages per poll: enough to make columns cheap, few enough to keep a run in the processor's cache."""
+
+POLL_SECONDS = 0.1
+IDENTITY_SECONDS = 10.0
+FIRST_RECOVERY_PAUSE_SECONDS = 0.2
+LONGEST_RECOVERY_PAUSE_SECONDS = 30.0
+
+
+@dataclass
+class Uncommitted:
+    """How much has been buffered since the last commit, and since when."""
+
+    clock: Callable[[], float]
+    rows: int = 0
+    size: int = 0
+    newest_event: datetime | None = None
+    _since: float | None = None
+
+    def add(self, run: DecodedRun) -> None:
+        self.rows += len(run)
+        self.size += run.records.size_bytes
+        newest = pc.max(run.decoded["event_time"]).as_py()
+        if newest is not None and (self.newest_event is None or newest > self.newest_event):
+            self.newest_event = newest
+        self.touch()
+
+    def touch(self) -> None:
+        """Something is to be recorded, if only that aborted messages were passed."""
+        self._since = self.clock() if self._since is None else self._since
+
+    def is_due(self, settings: IngestSettings) -> bool:
+        """By rows, bytes or age."""
+        return self._since is not None and (
+            self.rows >= settings.commit_rows
+            or self.size >= settings.commit_bytes
+            or self.clock() - self._since >= settings.commit_seconds
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        return self._since is None
+
+
+@dataclass
+class HistorySink:
+    """One member of the history group. The loop and the rebalance callbacks share one thread."""
+
+    consumer: GroupConsumer
+    decoder: RunDecoder
+    partitions: OwnedPartitions
+    buffer: HistoryBuffer
+    settings: IngestSettings
+    metrics: SinkMetrics
+    log: Log
+    stall_seconds: float
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] = time.sleep
+    _uncommitted: Uncommitted = field(init=False)
+    _identity_check: Ticker = field(init=False)
+    _lag_report: Ticker = field(init=False)
+    _stalled_since: float | None = None
+    _is_paused: bool = False
+    _recovery_pause: float = FIRST_RECOVERY_PAUSE_SECONDS
+
+    def __post_init__(self) -> None:
+        self._uncommitted = Uncommitted(self.clock)
+        self._identity_check = Ticker(IDENTITY_SECONDS, self.clock)
+        self._lag_report = Ticker(1.0, self.clock)
+
+    def step(self) -> None:
+        """The way of the data, one turn: settle what was committed; poll; decode; buffer; commit what is due."""
+        try:
+            self.buffer.raise_failure()
+            self._settle_landed()
+            if not self._may_poll():
+                return
+            for records in self.consumer.poll(POLL_RECORDS, POLL_SECONDS):
+                self.partitions.advance(records)
+                run = self.decoder.decode(records)
+                self.buffer.append(run, self.partitions.topic_ids[records.topic])
+                self._uncommitted.add(run)
+            if self.partitions.advance_to(self.consumer.positions()):
+                self._uncommitted.touch()
+            if self._identity_check.due():
+                self.partitions.check_identities()
+            if self._uncommitted.is_due(self.settings):
+                self._commit()
+            self._report_lag()
+        except BufferFailed as failure:
+            self._recover(failure)
+
+    def finish(self) -> None:
+        """Commits what is buffered; Shutdown if that takes longer than a stop may."""
+        self._commit()
+        if not self.buffer.drain(self.settings.shutdown_seconds):
+            self.buffer.drop()
+            raise Shutdown(SINK, self.settings.shutdown_seconds)
+        self.buffer.raise_failure()
+        self._settle_landed()
+
+    # -- rebalancing ----------------------------------------------------------------------------------------
+
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Commits what is buffered, then takes the new partitions over where the table says."""
+        self._flush_or_drop()
+        before = dict(self.partitions.next_offsets)
+        places = self.partitions.adopt(partitions)
+        self._seek({key: offset for key, offset in places.items() if before.get(key, offset) != offset})
+        self._identity_check.restart()
+        if self._is_paused:
+            self._resume()
+        self.log.info("partitions_assigned", partitions=[str(key) for key in partitions])
+        return {key: places[key] for key in partitions}
+
+    def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        """Commits what is buffered while the partitions are still owned."""
+        self._flush_or_drop()
+        self._release(partitions)
+        self.log.info("partitions_revoked", partitions=[str(key) for key in partitions])
+
+    def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        """Drops what is buffered: these partitions may have another owner already."""
+        self._release(partitions)
+        self._drop()
+        self.log.warning("partitions_lost", partitions=[str(key) for key in partitions])
+
+    # -- steps ------------------------------------------------------------------------------------------------
+
+    def _commit(self) -> None:
+        """Queues a commit of everything read, under identities read after the last of it."""
+        if self._uncommitted.is_empty:
+            return
+        self.partitions.check_identities()
+        self._identity_check.restart()
+        self.buffer.commit(
+            self.partitions.following(), dict(self.partitions.starts), self._uncommitted.newest_event
+        )
+        self._uncommitted = Uncommitted(self.clock)
+
+    def _settle_landed(self) -> None:
+        """Tells Kafka's group what the table has."""
+        landed = self.buffer.take_landed()
+        if not landed:
+            return
+        for key in landed:
+            self.partitions.starts.pop(key, None)
+        self._recovery_pause = FIRST_RECOVERY_PAUSE_SECONDS
+        self.consumer.commit(self.partitions.by_topic(landed))
+
+    def _may_poll(self) -> bool:
+        """A full buffer stops polling. Only when the group would give this member up are partitions paused,
+        because pausing throws prefetched messages away."""
+        if self.buffer.has_room:
+            self._stalled_since = None
+            if self._is_paused:
+                self._resume()
+            return True
+        if self._stalled_since is None:
+            self._stalled_since = self.clock()
+        if self.clock() - self._stalled_since < self.stall_seconds:
+            self.buffer.wait_for_room(POLL_SECONDS)
+            return False
+        if not self._is_paused:
+            self.log.warning(
+                "paused", reason="the store does not keep up", stalled_seconds=self.stall_seconds
+            )
+        self._is_paused = True
+        self.metrics.paused(True)
+        self.consumer.pause(self.consumer.assignment())
+        return True
+
+    def _resume(self) -> None:
+        self.partitions.check_identities()
+        self.consumer.resume(self.consumer.assignment())
+        self._is_paused = False
+        self.metrics.paused(False)
+        self.log.info("resumed")
+
+    def _recover(self, failure: BufferFailed) -> None:
+        """Drops the buffer and goes back to what the table says. Kafka still has everything."""
+        self.log.warning(
+            "buffer_dropped", reason=str(failure.__cause__), kind=type(failure.__cause__).__name__
+        )
+        self._drop()
+        self.pause(self._recovery_pause)
+        self._recovery_pause = min(self._recovery_pause * 2, LONGEST_RECOVERY_PAUSE_SECONDS)
+
+    def _drop(self) -> None:
+        self.buffer.drop()
+        self.metrics.dropped()
+        self._uncommitted = Uncommitted(self.clock)
+        before = dict(self.partitions.next_offsets)
+        places = self.partitions.adopt()
+        self._seek({key: offset for key, offset in places.items() if before[key] != offset})
+
+    def _flush_or_drop(self) -> None:
+        self._commit()
+        if not self.buffer.drain(self.settings.revoke_seconds):
+            self.log.warning("flush_took_too_long", seconds=self.settings.revoke_seconds)
+            self._drop()
+            return
+        try:
+            self.buffer.raise_failure()
+        except BufferFailed as failure:
+            self._recover(failure)
+        self._settle_landed()
+
+    def _release(self, partitions: Sequence[TopicPartition]) -> None:
+        self.partitions.release(partitions)
+        for key in partitions:
+            self.metrics.forget_lag(key.topic, key.partition)
+
+    def _seek(self, places: Mapping[TopicPartition, int]) -> None:
+        for key, offset in places.items():
+            self.consumer.seek(key, offset)
+
+    def _report_lag(self) -> None:
+        if self._lag_report.due():
+            for key, messages in self.consumer.lag().items():
+                self.metrics.lag(key.topic, key.partition, messages)

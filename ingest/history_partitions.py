@@ -1,0 +1,117 @@
+"""The partitions a history process owns: under which identity, and where the next message of each begins."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from broker.record import Records, TopicPartition
+from ingest.errors import CheckpointMissing, CheckpointOutsideLog, OffsetWentBack, TopicRecreated
+from ingest.history_commit import Committer
+from lake.bronze import BronzePartition
+
+
+class Identities(Protocol):
+    """Asks the broker who its topics are."""
+
+    def read(self, topics: Sequence[str]) -> Mapping[str, str]: ...
+
+
+class Log(Protocol):
+    """Asks the broker how far a partition's log reaches: [log start, log end)."""
+
+    def watermarks(self, partition: TopicPartition) -> tuple[int, int]: ...
+
+
+class Rows(Protocol):
+    """Asks bronze whether it has rows of a partition."""
+
+    def has_rows(self, partition: BronzePartition) -> bool: ...
+
+
+@dataclass
+class OwnedPartitions:
+    """Checkpoints as the table has them (in `committer`), next offsets as they were read from Kafka (here)."""
+
+    committer: Committer
+    identities: Identities
+    log: Log
+    rows: Rows
+    first_offset: Callable[[TopicPartition, int, int], int]
+    topic_ids: dict[str, str] = field(default_factory=dict)
+    next_offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    starts: dict[BronzePartition, int] = field(default_factory=dict)
+
+    def adopt(self, partitions: Iterable[TopicPartition] = ()) -> dict[TopicPartition, int]:
+        """Takes over `partitions` beside those owned; returns where each of all of them goes on.
+
+        Nothing may be buffered. Where a partition goes on is what the table says; only a partition that bronze
+        has never seen begins at `first_offset`, and a beginning other than the log's start is recorded.
+        """
+        wanted = {*self.next_offsets, *partitions}
+        self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))
+        found = self.committer.adopt(self.key(partition) for partition in wanted)
+        self.next_offsets = {
+            partition: self._checked(partition, found[self.key(partition)]) for partition in wanted
+        }
+        return dict(self.next_offsets)
+
+    def release(self, partitions: Iterable[TopicPartition]) -> None:
+        """Gives partitions up."""
+        for partition in partitions:
+            if self.next_offsets.pop(partition, None) is not None:
+                self.committer.release([self.key(partition)])
+
+    def advance(self, records: Records) -> None:
+        """Moves on behind a run of messages; OffsetWentBack if it began too early."""
+        partition = records.topic_partition
+        expected = self.next_offsets[partition]
+        if records.offsets[0] < expected:
+            raise OffsetWentBack(partition, expected, records.offsets[0])
+        self.next_offsets[partition] = records.next_offset
+
+    def advance_to(self, positions: Mapping[TopicPartition, int]) -> bool:
+        """Moves on behind aborted and control records, which give no rows; returns whether anything moved."""
+        moved = {
+            partition: position
+            for partition, position in positions.items()
+            if position > self.next_offsets.get(partition, position)
+        }
+        self.next_offsets |= moved
+        return bool(moved)
+
+    def following(self) -> dict[BronzePartition, int]:
+        """The checkpoints that a commit of everything read so far records."""
+        return {self.key(partition): offset for partition, offset in self.next_offsets.items()}
+
+    def check_identities(self) -> None:
+        """TopicRecreated if a topic is no longer the one whose rows are buffered."""
+        now = self.identities.read(sorted({partition.topic for partition in self.next_offsets}))
+        for topic, topic_id in now.items():
+            if topic_id != self.topic_ids[topic]:
+                raise TopicRecreated(topic, self.topic_ids[topic], topic_id)
+
+    def key(self, partition: TopicPartition) -> BronzePartition:
+        """The partition as bronze names it."""
+        return BronzePartition(self.topic_ids[partition.topic], partition.partition)
+
+    def by_topic(self, checkpoints: Mapping[BronzePartition, int]) -> dict[TopicPartition, int]:
+        """Checkpoints as Kafka names the partitions; those no longer owned are left out."""
+        owned = {self.key(partition): partition for partition in self.next_offsets}
+        return {owned[key]: offset for key, offset in checkpoints.items() if key in owned}
+
+    def _checked(self, partition: TopicPartition, checkpoint: int | None) -> int:
+        low, high = self.log.watermarks(partition)
+        if checkpoint is None:
+            return self._begin(partition, low, high)
+        if not low <= checkpoint <= high:
+            raise CheckpointOutsideLog(partition, checkpoint, low, high)
+        return checkpoint
+
+    def _begin(self, partition: TopicPartition, low: int, high: int) -> int:
+        key = self.key(partition)
+        if self.rows.has_rows(key):
+            raise CheckpointMissing(partition, key.topic_id)
+        first = self.first_offset(partition, low, high)
+        if first != low or low != 0:
+            self.starts[key] = first
+        return first

@@ -1,0 +1,92 @@
+"""What a sink tells Prometheus. Every name is defined once, here; a process serves its own registry."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+AGES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0)
+
+
+class SinkMetrics:
+    """Counters and gauges of one sink process; `sink` is the label that all of them carry."""
+
+    def __init__(self, sink: str) -> None:
+        self.registry = CollectorRegistry()
+        self.sink = sink
+        labels = ["sink"]
+        self._records = self._counter("records", "Messages read.", [*labels, "source"])
+        self._bytes = self._counter("bytes", "Payload bytes read.", [*labels, "source"])
+        self._rejected = self._counter("rejected", "Messages rejected whole.", [*labels, "source", "reason"])
+        self._rejected_signals = self._counter(
+            "rejected_signals", "Signals rejected in accepted messages.", [*labels, "source", "reason"]
+        )
+        self._batches = self._counter("batches", "Batches finished: commits, flushes, transactions.", labels)
+        self._retries = self._counter("retries", "Commits, flushes or transactions tried again.", labels)
+        self._dropped = self._counter("buffer_drops", "Times a buffer was dropped and read again.", labels)
+        self._state_operations = self._counter("state_operations", "Documents written to MongoDB.", labels)
+        self._messages_out = self._counter("messages_out", "Messages sent to Kafka.", [*labels, "kind"])
+        self._lag = self._gauge("lag", "Messages not yet read.", [*labels, "topic", "partition"])
+        self._buffered = self._gauge("buffered_bytes", "Payload bytes read and not yet committed.", labels)
+        self._paused = self._gauge("paused", "1 while a full buffer keeps its partitions paused.", labels)
+        self.commit_seconds = Histogram(
+            "fleetlake_commit_seconds", "Time of one commit, flush or transaction.", labels,
+            buckets=SECONDS, registry=self.registry,
+        ).labels(sink)  # fmt: skip
+        self.event_age = Histogram(
+            "fleetlake_event_age_seconds", "Age of a batch's newest event when it was committed.", labels,
+            buckets=AGES, registry=self.registry,
+        ).labels(sink)  # fmt: skip
+
+    def read(self, source: str, records: int, payload_bytes: int) -> None:
+        """Counts messages of one source and their payload bytes."""
+        self._records.labels(self.sink, source).inc(records)
+        self._bytes.labels(self.sink, source).inc(payload_bytes)
+
+    def rejected(self, source: str, reason: str, count: int = 1) -> None:
+        """Counts messages rejected whole."""
+        self._rejected.labels(self.sink, source, reason).inc(count)
+
+    def rejected_signals(self, source: str, reason: str, count: int = 1) -> None:
+        """Counts signals rejected in accepted messages."""
+        self._rejected_signals.labels(self.sink, source, reason).inc(count)
+
+    def batch(self) -> None:
+        """Counts one finished batch."""
+        self._batches.labels(self.sink).inc()
+
+    def retried(self) -> None:
+        """Counts a batch tried again."""
+        self._retries.labels(self.sink).inc()
+
+    def dropped(self) -> None:
+        """Counts a dropped buffer."""
+        self._dropped.labels(self.sink).inc()
+
+    def state_operations(self, count: int) -> None:
+        """Counts documents written to MongoDB."""
+        self._state_operations.labels(self.sink).inc(count)
+
+    def messages_out(self, kind: str, count: int) -> None:
+        """Counts messages sent to Kafka by kind: dead_letter, anomaly, reading, maximum, metrics."""
+        self._messages_out.labels(self.sink, kind).inc(count)
+
+    def lag(self, topic: str, partition: int, messages: int) -> None:
+        """Sets the lag of one partition."""
+        self._lag.labels(self.sink, topic, partition).set(messages)
+
+    def forget_lag(self, topic: str, partition: int) -> None:
+        """Drops the lag of a partition this process no longer owns."""
+        self._lag.remove(self.sink, topic, str(partition))
+
+    def buffered(self, payload_bytes: int) -> None:
+        """Sets the payload bytes that are read and not yet committed."""
+        self._buffered.labels(self.sink).set(payload_bytes)
+
+    def paused(self, is_paused: bool) -> None:
+        """Says whether a full buffer keeps the partitions paused."""
+        self._paused.labels(self.sink).set(int(is_paused))
+
+    def _counter(self, name: str, text: str, labels: list[str]) -> Counter:
+        return Counter(f"fleetlake_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: list[str]) -> Gauge:
+        return Gauge(f"fleetlake_{name}", text, labels, registry=self.registry)

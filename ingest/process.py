@@ -1,0 +1,152 @@
+"""What every sink process has in common: logs, metrics, a clean stop, and knowing when it has caught up."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import structlog
+from prometheus_client import start_http_server
+
+from broker.record import TopicPartition
+from ingest.metrics import SinkMetrics
+from ingest.settings import IngestSettings
+
+Log = structlog.stdlib.BoundLogger
+
+
+@dataclass
+class Stop:
+    """A request to finish: set by SIGTERM, Ctrl-C or a test."""
+
+    clock: Callable[[], float] = time.monotonic
+    _event: threading.Event = field(default_factory=threading.Event)
+    _since: float | None = None
+
+    def request(self) -> None:
+        if self._since is None:
+            self._since = self.clock()
+        self._event.set()
+
+    @property
+    def requested(self) -> bool:
+        return self._event.is_set()
+
+    def overdue(self, seconds: float) -> bool:
+        """Whether a stop was requested more than `seconds` ago."""
+        return self._since is not None and self.clock() - self._since > seconds
+
+    def wait(self, seconds: float) -> bool:
+        """Sleeps for `seconds` or until a stop is requested; returns whether it was."""
+        return self._event.wait(seconds)
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT request a stop instead of ending the process, while the block runs."""
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            self.request()
+
+        before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The log ends that `--until-caught-up` waits for, as they were when the process began."""
+
+    ends: Mapping[TopicPartition, int]
+
+    def reached(self, checkpoints: Mapping[TopicPartition, int | None]) -> bool:
+        """Whether everything before the ends is done; an empty partition needs no checkpoint."""
+        return all(not end or (checkpoints.get(key) or 0) >= end for key, end in self.ends.items())
+
+
+def configure_logs(level: int = logging.INFO) -> None:
+    """JSON lines on stderr, one event a line: `{"event": ..., "level": ..., "time": ..., ...}`."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def logger(sink: str) -> Log:
+    """The log of one sink; every line carries its name and process id."""
+    log: Log = structlog.get_logger().bind(sink=sink, pid=os.getpid())
+    return log
+
+
+@contextmanager
+def serving_metrics(metrics: SinkMetrics, settings: IngestSettings) -> Iterator[int | None]:
+    """Serves Prometheus while the block runs; the port is written to `<runtime_dir>/<sink>-<pid>.json`."""
+    if settings.metrics_port is None:
+        yield None
+        return
+    server, thread = start_http_server(
+        settings.metrics_port, addr=settings.metrics_host, registry=metrics.registry
+    )
+    port = int(server.server_port)
+    card = _card(metrics.sink, settings)
+    try:
+        if card is not None:
+            write_atomically(card, json.dumps({"sink": metrics.sink, "pid": os.getpid(), "port": port}))
+        yield port
+    finally:
+        if card is not None:
+            card.unlink(missing_ok=True)
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces a small file at once: readers see the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text)
+    draft.replace(path)
+
+
+class Ticker:
+    """True once per period: `due()` is asked in a loop that has other work."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._next = clock()
+
+    def due(self) -> bool:
+        """Whether the period has passed since this was last true; true at first."""
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+    def restart(self) -> None:
+        """Begins a new period now."""
+        self._next = self._clock() + self._seconds
+
+
+def _card(sink: str, settings: IngestSettings) -> Path | None:
+    return None if settings.runtime_dir is None else settings.runtime_dir / f"{sink}-{os.getpid()}.json"
