@@ -6,6 +6,7 @@ LakeError
 │   └── StateNotWritten      MongoDB took part of a write; writing all of it again is harmless
 └── Terminal                 somebody must change something first
     ├── AccessDenied         the credential is missing or not allowed
+    ├── BadAddress           a store's address makes no sense
     ├── BadLocation          the lake's address makes no sense
     ├── StateRefused         MongoDB will never take this write
     ├── TableMissing         a table that should exist does not
@@ -56,6 +57,17 @@ class AccessDenied(Terminal):
         super().__init__(f"{store} at {address} refuses access: {problem}")
 
 
+class BadAddress(Terminal):
+    """A store's address cannot be read.
+
+    Operator action: correct the address in the settings.
+    """
+
+    def __init__(self, store: str, problem: str) -> None:
+        self.store, self.problem = store, problem
+        super().__init__(f"the address of {store} cannot be used: {problem}")
+
+
 class BadLocation(Terminal):
     """The lake's address cannot be used.
 
@@ -70,13 +82,13 @@ class BadLocation(Terminal):
 class StateRefused(Terminal):
     """MongoDB refuses a write for what it is; sending it again changes nothing.
 
-    Operator action: read the server's reason; the first refused vehicle is named.
+    Operator action: read the server's reason; `vehicles` are those refused, all others were written.
     """
 
-    def __init__(self, collection: str, vehicle_id: str | None, code: int | None, problem: str) -> None:
-        self.collection, self.vehicle_id, self.code, self.problem = collection, vehicle_id, code, problem
-        vehicle = "" if vehicle_id is None else f" of vehicle {vehicle_id!r}"
-        super().__init__(f"{collection}: the state{vehicle} was refused (code {code}): {problem}")
+    def __init__(self, collection: str, vehicles: tuple[str, ...], code: int | None, problem: str) -> None:
+        self.collection, self.vehicles, self.code, self.problem = collection, vehicles, code, problem
+        named = "" if not vehicles else f" of {len(vehicles)} vehicles ({vehicles[0]!r} first)"
+        super().__init__(f"{collection}: the state{named} was refused (code {code}): {problem}")
 
 
 class TableMissing(Terminal):
