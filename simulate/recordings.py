@@ -124,6 +124,8 @@ class Recording:
         except UnicodeDecodeError as broken:
             place = f"near line {reader.line_num + 1}"
             raise RecordingError(self.path, "is not UTF-8 text", place) from broken
+        finally:
+            text.detach()
 
     def _check_header(self, header: list[str]) -> None:
         doubled = sorted({name for name in header if header.count(name) > 1})
