@@ -1,0 +1,124 @@
+"""YAML files as plain data with the line of every key; models built from them name it in every error."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from contracts.errors import ContractError
+
+Model = TypeVar("Model", bound=BaseModel)
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML file: its data, and where each key stands."""
+
+    file: Path
+    root: Any
+
+    @property
+    def data(self) -> Any:
+        """Plain dicts, lists and scalars."""
+        return _plain(self.root)
+
+    def line(self, key_path: KeyPath) -> int:
+        """Line (from 1) of the deepest part of the path that is in the file."""
+        node, line = self.root, 1
+        for key in key_path:
+            try:
+                if isinstance(node, CommentedMap):
+                    line = node.lc.key(key)[0] + 1
+                elif isinstance(node, CommentedSeq):
+                    line = node.lc.item(key)[0] + 1
+                node = node[key]
+            except (KeyError, IndexError, TypeError):
+                break
+        return line
+
+    def error(self, key_path: KeyPath, problem: str, hint: str = "") -> ContractError:
+        """A problem at a key."""
+        return ContractError(self.file, self.line(key_path), _dotted(key_path), problem, hint)
+
+    def build(self, model: type[Model], *, known_keys: Iterable[str] = ()) -> Model:
+        """The file as a `model`, or a ContractError with every problem, in the order of the lines."""
+        if not isinstance(self.root, CommentedMap):
+            raise self.error((), "the file holds no mapping of keys", "begin it with `key: value` lines")
+        try:
+            return model.model_validate(self.data)
+        except ValidationError as invalid:
+            found = [self._explained(detail, known_keys) for detail in invalid.errors(include_url=False)]
+            raise first_of(found) from invalid
+
+    def _explained(self, detail: ErrorDetails, known_keys: Iterable[str]) -> ContractError:
+        place = tuple(key for key in detail["loc"] if key != "[key]")
+        problem = detail["msg"].removeprefix("Value error, ")
+        match detail["type"]:
+            case "missing":
+                return self.error(place, "this key is missing", "add it")
+            case "extra_forbidden":
+                near = difflib.get_close_matches(str(place[-1]), list(known_keys), n=1)
+                hint = f"did you mean `{near[0]}`?" if near else "remove it"
+                return self.error(place, "unknown key", hint)
+            case "value_error":
+                return self.error(place, problem)
+            case _:
+                return self.error(place, f"{problem}, not {detail['input']!r:.80}", "correct the value")
+
+
+def first_of(errors: Iterable[ContractError]) -> ContractError:
+    """All errors as one, the one that stands first in the file leading."""
+    first, *others = sorted(errors, key=lambda error: error.line)
+    return ContractError(first.file, first.line, first.key, first.problem, first.hint, others)
+
+
+def read_document(file: Path) -> Document:
+    """Parses a YAML file. Not readable, not YAML, or a key twice: ContractError."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ContractError(
+            file, 0, "", f"cannot be read: {error.strerror}", "check path and rights"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ContractError(file, 0, "", "is not UTF-8 text", "save it as UTF-8") from error
+    try:
+        return Document(file, YAML(typ="rt", pure=True).load(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        problem = str(error.problem or error.context).splitlines()[0]
+        line = mark.line + 1 if mark else 1
+        raise ContractError(file, line, "", f"is not valid YAML: {problem}", "correct the line") from error
+    except YAMLError as error:
+        raise ContractError(file, 1, "", f"is not valid YAML: {error}", "correct it") from error
+
+
+def _plain(node: Any) -> Any:
+    """ruamel's round-trip types without their positions."""
+    match node:
+        case Mapping():
+            return {_plain(key): _plain(value) for key, value in node.items()}
+        case list():
+            return [_plain(item) for item in node]
+        case bool() | None:
+            return node
+        case int():
+            return int(node)
+        case float():
+            return float(node)
+        case str():
+            return str(node)
+        case _:
+            return node if not hasattr(node, "value") else node.value
+
+
+def _dotted(key_path: KeyPath) -> str:
+    return ".".join(map(str, key_path))
