@@ -32,8 +32,9 @@ class OperatorNeeded(SinkError):
 class TopicRecreated(Recoverable):
     """A topic was deleted and made again, or its broker's log may have gone back.
 
-    Operator action: none needed if that was intended. History goes on with the new log under its new identity;
-    messages of the old one that were not landed are gone, and `fleetlake audit` tells the last offset landed.
+    Operator action: none needed if that was intended. History goes on with the new log under its new
+    identity; messages of the old one that were not landed are gone, and `fleetlake audit` tells the last
+    offset landed.
     """
 
     def __init__(self, topic: str, before: str, now: str) -> None:
@@ -82,15 +83,16 @@ class CheckpointMissing(OperatorNeeded):
     def __init__(self, partition: TopicPartition, topic_id: str) -> None:
         self.partition, self.topic_id = partition, topic_id
         super().__init__(
-            f"{partition}: bronze has rows of it (identity {topic_id}) but no checkpoint; "
-            f"`fleetlake checkpoint restore {partition.topic} {partition.partition}` sets it behind the last row"
+            f"{partition}: bronze has rows of it (identity {topic_id}) but no checkpoint; `fleetlake "
+            f"checkpoint restore {partition.topic} {partition.partition}` sets it behind the last row"
         )
 
 
 class OffsetWentBack(OperatorNeeded):
     """A batch began before the offset that was asked for.
 
-    Operator action: the broker's log was changed underneath; compare its data with a backup before restarting.
+    Operator action: the broker's log was changed underneath; compare its data with a backup before
+    restarting.
     """
 
     def __init__(self, partition: TopicPartition, expected: int, got: int) -> None:

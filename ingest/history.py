@@ -93,7 +93,7 @@ class HistorySink:
         self._lag_report = Ticker(1.0, self.clock)
 
     def step(self) -> None:
-        """The way of the data, one turn: settle what was committed; poll; decode; buffer; commit what is due."""
+        """The way of the data, one turn: settle what landed, poll, decode, buffer, commit what is due."""
         try:
             self.buffer.raise_failure()
             self._settle_landed()
@@ -114,6 +114,12 @@ class HistorySink:
         except BufferFailed as failure:
             self._recover(failure)
 
+    def commit_if_reached(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Commits at once when every owned partition was read up to `ends`: nothing more is waited for."""
+        offsets = self.partitions.next_offsets
+        if all(offset >= ends.get(key, 0) for key, offset in offsets.items()):
+            self._commit()
+
     def finish(self) -> None:
         """Commits what is buffered; Shutdown if that takes longer than a stop may."""
         self._commit()
@@ -123,7 +129,7 @@ class HistorySink:
         self.buffer.raise_failure()
         self._settle_landed()
 
-    # -- rebalancing ----------------------------------------------------------------------------------------
+    # -- rebalancing --------------------------------------------------------------------------------------
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Commits what is buffered, then takes the new partitions over where the table says."""
@@ -149,7 +155,7 @@ class HistorySink:
         self._drop()
         self.log.warning("partitions_lost", partitions=[str(key) for key in partitions])
 
-    # -- steps ------------------------------------------------------------------------------------------------
+    # -- steps --------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
         """Queues a commit of everything read, under identities read after the last of it."""

@@ -1,4 +1,4 @@
-"""Between reading Kafka and committing to Delta: rows on their way into files, written by a thread of its own.
+"""Between reading Kafka and committing to Delta: rows on their way into files, written by a thread.
 
 Memory is bounded by payload bytes; rows leave memory as row groups long before their commit. What fails drops
 everything not committed: Kafka still has it.
@@ -131,7 +131,7 @@ class HistoryBuffer:
             return self._changed.wait_for(lambda: not self._queue and not self._busy, seconds)
 
     def drop(self) -> None:
-        """Forgets everything not committed, files included. A commit that waits to be retried is called off."""
+        """Forgets everything not committed, files included; calls off a commit that waits to be retried."""
         self.abandoned.set()
         with self._changed:
             self._queue.clear()

@@ -1,8 +1,8 @@
 """The commit that *is* the history's checkpoint, and what to believe after it failed.
 
-A commit adds files and records the next offset of every partition this process owns. It goes through a table
-handle that stands at a version whose checkpoints were all compared, so delta-rs refuses it if anybody else has
-moved one of them since.
+A commit adds files and records the next offset of every partition this process owns. It goes through a
+table handle that stands at a version whose checkpoints were all compared, so delta-rs refuses it if anybody
+else has moved one of them since.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from ingest.process import Log
 from lake.bronze import BronzePartition
 from lake.errors import StoreUnavailable, Transient
+from lake.schemas import BRONZE_EVENTS
+from lake.storage import STORE
 
 Checkpoints = Mapping[BronzePartition, int]
 
@@ -60,7 +62,8 @@ class Committer:
     """Holds the checkpoints this process believes in, and moves them only together with the table's.
 
     `owned` has what the table records for each owned partition: None where it has never been committed.
-    `pause` sleeps and returns True when waiting has become pointless. `patience_seconds` bounds how long a store may be away before the error is given up to the caller.
+    `pause` sleeps and returns True when waiting has become pointless. `patience_seconds` bounds how long a
+    store may be away before the error is given up to the caller.
     """
 
     table: HistoryTable
@@ -88,8 +91,9 @@ class Committer:
             self.owned.pop(key, None)
 
     def commit(self, files: Sequence[Any], following: Checkpoints, starts: Checkpoints) -> Outcome:
-        """Lands `files` exactly once, or says that somebody else was faster. `following` names every partition
-        owned, with the offset behind its last row.
+        """Lands `files` exactly once, or says that somebody else was faster.
+
+        `following` names every partition owned, with the offset behind its last row.
 
         1. One commit carries the files and the next offset of *every* owned partition.
         2. Landed: the handle is moved past it. If it moved over other commits, all owned are compared.
@@ -155,7 +159,7 @@ class Committer:
             nonlocal pause
             if self.clock() + pause > give_up:
                 problem = f"{what} did not succeed for {self.patience_seconds:g} s: {error}"
-                raise StoreUnavailable("the lake", "bronze.events", problem) from error
+                raise StoreUnavailable(STORE, BRONZE_EVENTS.name, problem) from error
             if self.pause(pause):
                 raise Abandoned from error
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -30,7 +30,7 @@ class Rows(Protocol):
 
 @dataclass
 class OwnedPartitions:
-    """Checkpoints as the table has them (in `committer`), next offsets as they were read from Kafka (here)."""
+    """The partitions of one process: checkpoints as the table has them, next offsets as Kafka gave them."""
 
     committer: Committer
     identities: Identities
@@ -44,8 +44,8 @@ class OwnedPartitions:
     def adopt(self, partitions: Iterable[TopicPartition] = ()) -> dict[TopicPartition, int]:
         """Takes over `partitions` beside those owned; returns where each of all of them goes on.
 
-        Nothing may be buffered. Where a partition goes on is what the table says; only a partition that bronze
-        has never seen begins at `first_offset`, and a beginning other than the log's start is recorded.
+        Nothing may be buffered. Where a partition goes on is what the table says; only a partition that
+        bronze has never seen begins at `first_offset`, and a beginning other than offset 0 is recorded.
         """
         wanted = {*self.next_offsets, *partitions}
         self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))

@@ -34,7 +34,7 @@ class IngestSettings(BaseModel):
     )
     revoke_seconds: float = Field(
         30.0,
-        description="how long giving up partitions may wait for a commit; the next owner reads the rest again",
+        description="how long giving up partitions may wait for a commit; the next owner reads the rest",
     )
     metrics_port: int | None = Field(None, description="Prometheus port of this process; 0 picks a free one")
     metrics_host: str = "127.0.0.1"

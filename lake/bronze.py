@@ -18,6 +18,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
+from pyarrow.dataset import Scanner
 from pyarrow.fs import PyFileSystem
 
 from lake.bronze_file import BronzeFile
@@ -117,13 +118,20 @@ class Bronze:
     def has_rows(self, partition: BronzePartition) -> bool:
         """Whether any row of this partition is in bronze at this handle's version."""
         with store_errors(self.storage):
-            dataset = self._table.to_pyarrow_dataset()
-            found = dataset.scanner(
-                columns=["offset"],
-                filter=(pc.field("topic_id") == partition.topic_id)
-                & (pc.field("partition") == pa.scalar(partition.partition, pa.int32())),
-            ).head(1)
-            return bool(found.num_rows)
+            return bool(self._offsets(partition).head(1).num_rows)
+
+    def last_offset(self, partition: BronzePartition) -> int | None:
+        """The greatest offset of this partition in bronze at this handle's version; None without rows."""
+        with store_errors(self.storage):
+            found = [pc.max(batch["offset"]).as_py() for batch in self._offsets(partition).to_batches()]
+            return max((offset for offset in found if offset is not None), default=None)
+
+    def _offsets(self, partition: BronzePartition) -> Scanner:
+        return self._table.to_pyarrow_dataset().scanner(
+            columns=["offset"],
+            filter=(pc.field("topic_id") == partition.topic_id)
+            & (pc.field("partition") == pa.scalar(partition.partition, pa.int32())),
+        )
 
     def _transactions(self, names: Sequence[str]) -> list[int | None]:
         with store_errors(self.storage), ThreadPoolExecutor(VERSION_READERS) as pool:

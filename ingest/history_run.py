@@ -1,0 +1,116 @@
+"""A history process from start to stop: waits for its surroundings, runs the sink's loop, ends cleanly."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from broker.consumer import GroupConsumer
+from broker.identity import TopicIdentities
+from broker.offsets import log_ends, start_offsets
+from broker.record import TopicPartition
+from broker.settings import KafkaSettings
+from broker.topics import wait_topics
+from contracts.load import Registry
+from ingest.decoding import RunDecoder
+from ingest.errors import Shutdown
+from ingest.history import SINK, HistorySink
+from ingest.history_buffer import HistoryBuffer
+from ingest.history_commit import Abandoned, Committer
+from ingest.history_partitions import OwnedPartitions
+from ingest.metrics import SinkMetrics
+from ingest.process import Stop, Target, Ticker, logger, serving_metrics
+from ingest.settings import IngestSettings
+from lake.bronze import Bronze, BronzePartition
+from lake.settings import LakeSettings
+from lake.storage import wait_ready
+
+CAUGHT_UP_SECONDS = 0.5
+STALL_SHARE = 0.4
+"""Share of max.poll.interval.ms after which a full buffer pauses its partitions instead of not polling."""
+
+
+def run(
+    kafka: KafkaSettings,
+    lake: LakeSettings,
+    ingest: IngestSettings,
+    registry: Registry,
+    *,
+    stop: Stop,
+    until_caught_up: bool = False,
+    metrics: SinkMetrics | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Lands messages until `stop` is requested, or until the log's ends of now are reached.
+
+    Raises the errors of `ingest.errors`, `broker.errors` and `lake.errors`; nothing is lost by any of them.
+    """
+    metrics = metrics or SinkMetrics(SINK)
+    log = logger(SINK)
+    topics = registry.topics()
+    wait_topics(kafka, topics)
+    bronze = Bronze(wait_ready(lake))
+    consumer = GroupConsumer(kafka, SINK, offset_reset="error")
+    abandoned = threading.Event()
+    committer = Committer(
+        bronze,
+        time.monotonic,
+        lambda seconds: abandoned.wait(seconds) or stop.overdue(ingest.shutdown_seconds),
+        log,
+        ingest.store_patience_seconds,
+        metrics.retried,
+    )
+    identities = TopicIdentities(kafka)
+    buffer = HistoryBuffer(
+        bronze.new_file, committer, metrics, abandoned=abandoned, max_bytes=ingest.buffer_bytes, now=now
+    )
+    sink = HistorySink(
+        consumer,
+        RunDecoder(registry, metrics),
+        OwnedPartitions(committer, identities, consumer, bronze, start_offsets(kafka, ingest.start)),
+        buffer,
+        ingest,
+        metrics,
+        log,
+        stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
+    )
+    target = Target(log_ends(kafka, topics)) if until_caught_up else None
+    try:
+        with serving_metrics(metrics, ingest) as port:
+            log.info("started", topics=topics, lake=lake.uri, metrics_port=port)
+            consumer.subscribe(topics, sink)
+            _loop(sink, stop, target, lambda: _checkpoints(bronze, identities, target))
+            sink.finish()
+    except Abandoned as error:
+        raise Shutdown(SINK, ingest.shutdown_seconds) from error
+    finally:
+        buffer.close()
+        consumer.close()
+    log.info("stopped", caught_up=target is not None and not stop.requested)
+
+
+def _loop(
+    sink: HistorySink,
+    stop: Stop,
+    target: Target | None,
+    checkpoints: Callable[[], dict[TopicPartition, int | None]],
+) -> None:
+    check = Ticker(CAUGHT_UP_SECONDS)
+    while not stop.requested:
+        sink.step()
+        if target is None or not check.due():
+            continue
+        sink.commit_if_reached(target.ends)
+        if target.reached(checkpoints()):
+            return
+
+
+def _checkpoints(
+    bronze: Bronze, identities: TopicIdentities, target: Target | None
+) -> dict[TopicPartition, int | None]:
+    """What the whole group has landed, whichever process did it."""
+    partitions = list(target.ends) if target else []
+    topic_ids = identities.read(sorted({partition.topic for partition in partitions}))
+    keys = {BronzePartition(topic_ids[key.topic], key.partition): key for key in partitions}
+    fresh = Bronze(bronze.storage)
+    return {keys[key]: offset for key, offset in fresh.checkpoints(keys).items()}
