@@ -13,6 +13,7 @@ from typing import Final
 
 from contracts.catalog import Catalog, CatalogFile, SignalSpec, Threshold
 from contracts.check_contract import problems
+from contracts.errors import ContractError
 from contracts.limits import DEFAULT_LIMITS
 from contracts.model import (
     Contract,
@@ -27,6 +28,8 @@ from contracts.model import (
 )
 from contracts.registry import Registry
 from contracts.yaml_file import Document, first_of, read_document
+
+__all__ = ["ContractError", "Registry", "load_catalog", "load_contract", "load_registry"]
 
 MEANING: Final = 1
 """Raised when the decoder's code changes what it makes of messages; part of every contract's hash."""
