@@ -25,6 +25,7 @@ from contracts.model import (
     TimeColumns,
     TimeSource,
     Wrappers,
+    WrittenTypes,
 )
 from contracts.registry import Registry
 from contracts.yaml_file import Document, first_of, read_document
@@ -59,6 +60,7 @@ _MODELS = (
     TimeColumns,
     TimeSource,
     Wrappers,
+    WrittenTypes,
 )
 _CATALOG_KEYS = (*SignalSpec.model_fields, *Threshold.model_fields)
 

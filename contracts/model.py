@@ -128,6 +128,14 @@ def _signal(value: object) -> object:
 SignalFieldOrName = Annotated[SignalField, BeforeValidator(_signal)]
 
 
+class WrittenTypes(Frozen):
+    """Values of the type field that `encode` writes."""
+
+    number: str
+    integer: str
+    text: str
+
+
 class LongShape(Frozen):
     """One signal a message: its name in one field, its value in another, or in one chosen by a type field."""
 
@@ -135,6 +143,8 @@ class LongShape(Frozen):
     value: Path | None = None
     value_type: Path | None = None
     values: dict[str, Path] = Field({}, description="value of the type field -> field that holds the value")
+
+    written_types: WrittenTypes | None = None
 
     @model_validator(mode="after")
     def _one_value(self) -> Self:
@@ -260,6 +270,9 @@ class Contract(Frozen):
             msg = "message_key: sensor needs a sensor"
             raise ValueError(msg)
         return self
+
+    def __hash__(self) -> int:
+        return hash((self.name, self._hash))
 
     @property
     def hash(self) -> str:

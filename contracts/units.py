@@ -1,5 +1,6 @@
 """Unit conversion between the wire and the catalog: canonical = wire * scale + offset, in doubles."""
 
+import math
 from typing import Final, NamedTuple
 
 
@@ -14,7 +15,12 @@ class Conversion(NamedTuple):
         return wire * self.scale + self.offset + 0.0
 
     def to_wire(self, canonical: float) -> float:
-        return (canonical - self.offset) / self.scale
+        """A double that converts back to `canonical`, or the nearest where no double does."""
+        wire = (canonical - self.offset) / self.scale
+        for candidate in (wire, math.nextafter(wire, math.inf), math.nextafter(wire, -math.inf)):
+            if self.to_canonical(candidate) == canonical:
+                return candidate
+        return wire
 
 
 IDENTITY: Final = Conversion()
