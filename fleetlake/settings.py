@@ -1,28 +1,57 @@
-"""All settings of a process, read once: explicit options, the environment, then a running local stack."""
+"""All settings of a process, read once: explicit options, the environment, then a running local stack. The
+only file that touches the environment; what is wrong there is said in one line that names the variable."""
 
 import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from broker.settings import KafkaSettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 
-STACK_FILE = Path("run") / "stack.json"
+PREFIX = "FLEETLAKE_"
+DATA_DIR_VARIABLE = f"{PREFIX}DATA_DIR"
+DEFAULT_DATA_DIR = Path(".fleetlake")
+
+RUN_FOLDER = Path("run")
+STACK_FILE = RUN_FOLDER / "stack.json"
 """Below the data folder: the addresses of the local stack that runs there."""
+
+Source = Literal["option", "environment", "stack", "default"]
+Values = dict[str, Any]
+
+
+class BadSettings(Exception):
+    """A setting has a value that cannot be used.
+
+    Operator action: correct the variable that the message names.
+    """
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{name}: {problem}" for name, problem in self.problems.items()))
 
 
 class Settings(BaseSettings):
     """The settings of one process. Environment: FLEETLAKE_<SECTION>__<FIELD>, e.g. FLEETLAKE_LAKE__URI."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FLEETLAKE_", env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
     )
 
-    data_dir: Path = Field(Path(".fleetlake"), description="folder of the local stack")
+    data_dir: Path = Field(DEFAULT_DATA_DIR, description="folder of the local stack")
     contracts: list[Path] = Field(
         default_factory=list, description="further source contracts: files or folders, as a JSON list"
     )
@@ -30,6 +59,14 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     mongo: MongoSettings = MongoSettings()
     ingest: IngestSettings = IngestSettings()
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise BadSettings(dict(_problems(error))) from None
+        except SettingsError as error:
+            raise BadSettings(_unreadable_variables(str(error))) from None
 
     @classmethod
     def settings_customise_sources(
@@ -46,28 +83,175 @@ class Settings(BaseSettings):
 
 
 class LocalStackSource(PydanticBaseSettingsSource):
-    """Addresses of the local stack, from its stack file; nothing where none runs."""
+    """Addresses of the local stack, from its stack file; nothing of a server whose address is explicit."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         raise NotImplementedError  # __call__ answers for all fields at once
 
-    def __call__(self) -> dict[str, Any]:
-        data_dir = Path(self.current_state.get("data_dir", ".fleetlake"))
-        return stack_addresses(data_dir)
+    def __call__(self) -> Values:
+        return stack_values(Path(self.current_state.get("data_dir", DEFAULT_DATA_DIR)), self.current_state)
 
 
-def stack_addresses(data_dir: Path) -> dict[str, Any]:
-    """The settings that the stack in `data_dir` implies; a lake folder even before it was ever started."""
-    lake = {"lake": {"uri": str(data_dir / "lake")}}
-    try:
-        stack = json.loads((data_dir / STACK_FILE).read_text())
-    except FileNotFoundError:
-        return lake
-    return {
-        "kafka": {
-            "bootstrap_servers": stack["kafka"],
-            "incarnation_file": stack.get("incarnation_file"),
-        },
-        "mongo": {"uri": stack["mongo"]},
-        "lake": {"uri": stack["lake"]},
+def stack_values(data_dir: Path, explicit: Values) -> Values:
+    """The settings that the stack in `data_dir` implies; its folders even before it was ever started.
+
+    A Kafka that is set explicitly is another broker: it must not get the embedded one's incarnation.
+    """
+    values: Values = {
+        "ingest": {"runtime_dir": data_dir / RUN_FOLDER},
+        "lake": {"uri": str(data_dir / "lake")},
     }
+    stack = _read_stack(data_dir / STACK_FILE)
+    if "kafka" in stack and "bootstrap_servers" not in _section(explicit, "kafka"):
+        values["kafka"] = {"bootstrap_servers": stack["kafka"]}
+        if stack.get("incarnation_file"):
+            values["kafka"]["incarnation_file"] = stack["incarnation_file"]
+    if "mongo" in stack:
+        values["mongo"] = {"uri": stack["mongo"]}
+    if "lake" in stack:
+        values["lake"] = {"uri": stack["lake"]}
+    return values
+
+
+def explicit_values() -> Values:
+    """What the environment says, as nested values; BadSettings where it cannot be read."""
+    try:
+        return EnvSettingsSource(Settings)()
+    except SettingsError as error:
+        raise BadSettings(_unreadable_variables(str(error))) from None
+
+
+def is_explicit(section: str, field: str) -> bool:
+    """Whether the environment sets one field, e.g. ("kafka", "bootstrap_servers")."""
+    return field in _section(explicit_values(), section)
+
+
+def choose_data_dir(data_dir: Path) -> None:
+    """Makes `data_dir` the data folder of this process and of those it starts."""
+    os.environ[DATA_DIR_VARIABLE] = str(data_dir.absolute())
+
+
+def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process started by this one."""
+    return {**os.environ, **overrides}
+
+
+def unknown_variables() -> list[str]:
+    """Variables with our prefix that no setting reads: probably typing errors."""
+    known = tuple(f"{PREFIX}{name}".upper() for name in Settings.model_fields)
+    names = [name.upper() for name in os.environ if name.upper().startswith(PREFIX)]
+    return sorted(n for n in names if not any(n == k or n.startswith(f"{k}__") for k in known))
+
+
+# -- where a value comes from --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SettingValue:
+    """One setting as a person should see it: secrets are masked."""
+
+    name: str
+    value: Any
+    source: Source
+
+
+def describe(settings: Settings, *, data_dir_is_option: bool = False) -> list[SettingValue]:
+    """Every setting with its value and its source."""
+    explicit = explicit_values()
+    stack = stack_values(settings.data_dir, explicit)
+    found = []
+    for path, value in _leaves(settings.model_dump()):
+        source: Source = "default"
+        if _has(explicit, path):
+            source = "option" if data_dir_is_option and path == ("data_dir",) else "environment"
+        elif _has(stack, path):
+            source = "stack"
+        found.append(SettingValue(".".join(path), _shown(path, value), source))
+    return found
+
+
+SECRET_WORDS = ("password", "secret", "token", "credential", "jaas", "key.pem")
+
+
+def _shown(path: tuple[str, ...], value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, SecretStr) or any(word in path[-1].lower() for word in SECRET_WORDS):
+        return "***"
+    if isinstance(value, int | float | list):
+        return value
+    return masked_url(str(value))
+
+
+def masked_url(text: str) -> str:
+    """An address without the password it may carry."""
+    scheme, separator, rest = text.partition("://")
+    credentials, at, host = rest.rpartition("@")
+    if not separator or not at:
+        return text
+    user = credentials.partition(":")[0]
+    return f"{scheme}://{user}:***@{host}"
+
+
+def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (*path, name))
+        else:
+            yield (*path, name), value
+
+
+def _has(values: Any, path: tuple[str, ...]) -> bool:
+    for name in path:
+        if not isinstance(values, Mapping) or name not in values:
+            return False
+        values = values[name]
+    return True
+
+
+def _section(values: Values, name: str) -> Mapping[str, Any]:
+    """A section of explicit values: plain values, or a model given as an argument."""
+    section = values.get(name, {})
+    if isinstance(section, Mapping):
+        return section
+    return {field: getattr(section, field) for field in getattr(section, "model_fields_set", ())}
+
+
+# -- what is wrong -------------------------------------------------------------------------------------------
+
+
+def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
+    for problem in error.errors():
+        path = tuple(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield _variable(path), "there is no such setting"
+            continue
+        given = _shown(path, problem["input"])
+        yield _variable(path), f"{problem['msg']} (it is {given!r})"
+
+
+def _variable(path: tuple[str, ...]) -> str:
+    return PREFIX + "__".join(path).upper()
+
+
+def _unreadable_variables(reason: str) -> dict[str, str]:
+    """Variables that should hold JSON and do not; pydantic-settings names only the section."""
+    broken = {}
+    for name, value in os.environ.items():
+        is_composite = value.lstrip().startswith(("{", "[")) or name.upper() == f"{PREFIX}CONTRACTS"
+        if name.upper().startswith(PREFIX) and is_composite:
+            try:
+                json.loads(value)
+            except ValueError as error:
+                broken[name] = f"is not JSON: {error}"
+    return broken or {f"{PREFIX}*": reason}
+
+
+def _read_stack(path: Path) -> Values:
+    try:
+        stack = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadSettings({str(path): f"cannot be read ({error}); `fleetlake down` removes it"}) from error
+    return stack if isinstance(stack, dict) else {}

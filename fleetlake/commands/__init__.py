@@ -1,0 +1,56 @@
+"""The public surface of the command line: every command, where it lives, and its line in the help. Modules
+are imported only when their command is used, so that help is quick."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+STACK = "Local stack"
+SEND = "Messages in"
+ASK = "Answers out"
+DEFINE = "Contracts and topics"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: a function, or a Typer app for a family."""
+
+    panel: str
+    module: str
+    attribute: str
+    help: str
+
+    def load(self, name: str) -> TyperCommand | TyperGroup:
+        """The command itself, under `name`."""
+        found = getattr(import_module(f"{__name__}.{self.module}"), self.attribute)
+        app = found
+        if not isinstance(found, typer.Typer):
+            app = typer.Typer(add_completion=False)
+            app.command(name)(found)
+        command = typer.main.get_command(app)
+        command.name = name
+        if not isinstance(command, TyperCommand | TyperGroup):
+            raise TypeError(command)
+        return command
+
+
+COMMANDS = {
+    "demo": Entry(STACK, "demo", "demo", "From nothing to a proof: the main job on the local stack."),
+    "up": Entry(STACK, "stack", "up", "Start the local stack and watch it."),
+    "down": Entry(STACK, "stack", "down", "Stop the local stack."),
+    "status": Entry(STACK, "stack", "status", "Addresses, processes, lag and rates."),
+    "wait": Entry(STACK, "stack", "wait", "Return when the sinks have reached the log's end."),
+    "doctor": Entry(STACK, "doctor", "doctor", "What is configured, reachable and wrong."),
+    "simulate": Entry(SEND, "simulate", "simulate", "Vehicles that drive, charge, sleep and fail."),
+    "replay": Entry(SEND, "simulate", "replay", "Send a recorded file."),
+    "ingest": Entry(SEND, "ingest", "ingest", "Run the sinks: history, state, routes."),
+    "deadletters": Entry(SEND, "deadletters", "app", "Messages that were rejected: list, show, redrive."),
+    "sql": Entry(ASK, "sql", "sql", "Ask the lake a question in SQL."),
+    "state": Entry(ASK, "state", "state", "The latest state of a vehicle, or of all."),
+    "state rebuild": Entry(ASK, "audit", "state_rebuild", "Compute the state anew from the history."),
+    "audit": Entry(ASK, "audit", "audit", "Prove that nothing was lost or doubled."),
+    "contracts": Entry(DEFINE, "contracts", "app", "What the messages of a source mean."),
+    "topics": Entry(DEFINE, "topics", "app", "Create and list the Kafka topics."),
+}

@@ -1,0 +1,91 @@
+"""What a failure looks like to the person at the terminal: one line, and an exit code for scripts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+OUR_PACKAGES = frozenset(
+    {
+        "contracts",
+        "broker",
+        "lake",
+        "ingest",
+        "simulate",
+        "transforms",
+        "orchestration",
+        "serving",
+        "fleetlake",
+    }
+)
+
+EXIT_FAILED = 1
+EXIT_OPERATOR_NEEDED = 3
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The line to print, and the code to exit with."""
+
+    text: str
+    exit_code: int
+
+
+def describe_failure(error: BaseException) -> Failure:
+    """The failure that an exception means to its user."""
+    if isinstance(error, typer.TyperException):
+        return _wrong_usage(error)
+    if _is_ours(error):
+        return Failure(f"fleetlake: {one_line(str(error))}{_hint(error)}", _exit_code(error))
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return Failure(f"fleetlake: {error.strerror}{where}", EXIT_FAILED)
+    text = f"{type(error).__name__}: {one_line(str(error))}"
+    return Failure(f"fleetlake: unexpected {text} (--debug shows where)", EXIT_FAILED)
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in OUR_PACKAGES
+
+
+def _exit_code(error: BaseException) -> int:
+    """3 where restarting does not help, by the error's own word."""
+    if type(error).__module__.startswith("ingest."):
+        from ingest.errors import OperatorNeeded
+
+        if isinstance(error, OperatorNeeded):
+            return EXIT_OPERATOR_NEEDED
+    return EXIT_FAILED
+
+
+def _hint(error: BaseException) -> str:
+    """For a server that is away and was never named: the stack is probably not running."""
+    home = type(error).__module__.partition(".")[0]
+    section = {"broker": ("kafka", "bootstrap_servers"), "lake": ("mongo", "uri")}.get(home)
+    if section is None:
+        return ""
+    from fleetlake.settings import STACK_FILE, Settings, is_explicit
+
+    data_dir = Settings().data_dir
+    if is_explicit(*section) or (data_dir / STACK_FILE).exists() or not _is_transient(error):
+        return ""
+    return f" (no local stack runs in {data_dir}: `fleetlake up --detach` starts one)"
+
+
+def _is_transient(error: BaseException) -> bool:
+    return any(base.__name__ == "Transient" for base in type(error).__mro__)
+
+
+def _wrong_usage(error: typer.TyperException) -> Failure:
+    message = error.format_message()
+    if not message:
+        return Failure("", error.exit_code)  # a command without arguments: its help has been shown
+    context: Any = getattr(error, "ctx", None)
+    help_hint = f" (`{context.command_path} --help` shows how)" if context is not None else ""
+    return Failure(f"fleetlake: {message}{help_hint}", error.exit_code)

@@ -1,0 +1,108 @@
+"""Which setting wins, and what is said when one is wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fleetlake.settings import BadSettings, Settings, describe, masked_url, unknown_variables
+
+STACK = {
+    "kafka": "127.0.0.1:1111",
+    "mongo": "mongodb://127.0.0.1:2222",
+    "lake": "/somewhere/lake",
+    "incarnation_file": "/somewhere/incarnation",
+}
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder in which a stack runs."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "stack.json").write_text(json.dumps(STACK))
+    monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_the_running_stack_is_found_by_its_folder(stack: Path) -> None:
+    """Addresses, the incarnation, and the folder for runtime files."""
+    settings = Settings()
+    assert settings.kafka.bootstrap_servers == STACK["kafka"]
+    assert settings.kafka.incarnation_file == Path(STACK["incarnation_file"])
+    assert settings.mongo.uri == STACK["mongo"]
+    assert settings.lake.uri == STACK["lake"]
+    assert settings.ingest.runtime_dir == stack / "run"
+
+
+@pytest.mark.usefixtures("stack")
+def test_an_explicit_kafka_is_another_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not get the embedded one's incarnation; other explicit fields do not hide the stack."""
+    monkeypatch.setenv("FLEETLAKE_KAFKA__GROUP_PREFIX", "mine")
+    assert Settings().kafka.bootstrap_servers == STACK["kafka"]
+    monkeypatch.setenv("FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS", "broker:9092")
+    kafka = Settings().kafka
+    assert (kafka.bootstrap_servers, kafka.incarnation_file, kafka.group_prefix) == (
+        "broker:9092",
+        None,
+        "mine",
+    )
+
+
+def test_without_a_stack_the_lake_is_in_the_data_folder(tmp_path: Path) -> None:
+    """The lake can be asked when nothing runs."""
+    assert Settings(data_dir=tmp_path).lake.uri == str(tmp_path / "lake")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("FLEETLAKE_KAFKA__SESSION_TIMEOUT_MS", "soon", "valid integer"),
+        ("FLEETLAKE_KAFKA__BOOTSTRAP_SERVER", "x:1", "no such setting"),
+        ("FLEETLAKE_LAKE__S3__REQUEST_TIMEOUT_S", "-", "valid number"),
+        ("FLEETLAKE_CONTRACTS", "a.yml", "is not JSON"),
+        ("FLEETLAKE_KAFKA__CLIENT", '{"a": ', "is not JSON"),
+    ],
+)
+def test_a_bad_value_is_an_error_that_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, problem: str
+) -> None:
+    """One line, no traceback of a library."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadSettings) as caught:
+        Settings()
+    assert caught.value.problems.keys() == {variable}
+    assert problem in str(caught.value)
+
+
+def test_a_bad_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the message of the error nor in what doctor shows."""
+    monkeypatch.setenv("FLEETLAKE_KAFKA__SASL_PASSWORD", '["hunter2"]')
+    monkeypatch.setenv("FLEETLAKE_KAFKA__CLIENT", '{"ssl.key.password": "hunter2"}')
+    monkeypatch.setenv("FLEETLAKE_MONGO__URI", "mongodb://me:hunter2@host/db")
+    shown = [str(value) for value in describe(Settings())]
+    assert not [text for text in shown if "hunter2" in text]
+    assert [text for text in shown if "mongodb://me:***@host/db" in text]
+
+
+@pytest.mark.usefixtures("stack")
+def test_every_value_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environment, stack or default."""
+    monkeypatch.setenv("FLEETLAKE_MONGO__URI", "mongodb://elsewhere")
+    sources = {value.name: value.source for value in describe(Settings())}
+    assert sources["mongo.uri"] == "environment"
+    assert sources["kafka.bootstrap_servers"] == "stack"
+    assert sources["kafka.group_prefix"] == "default"
+    assert sources["data_dir"] == "environment"
+
+
+def test_a_variable_that_nothing_reads_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typing error in a section's name would be silent otherwise."""
+    monkeypatch.setenv("FLEETLAKE_MONGODB__URI", "mongodb://x")
+    monkeypatch.setenv("FLEETLAKE_MONGO__URI", "mongodb://x")
+    assert unknown_variables() == ["FLEETLAKE_MONGODB__URI"]
+
+
+def test_an_address_without_credentials_is_shown_as_it_is() -> None:
+    """Only passwords are masked."""
+    assert masked_url("mongodb://127.0.0.1:27017/?a=b") == "mongodb://127.0.0.1:27017/?a=b"
+    assert masked_url("s3://bucket/prefix") == "s3://bucket/prefix"
