@@ -40,8 +40,8 @@ def skip_lost(bronze: Bronze, partition: TopicPartition, topic_id: str, low: int
         raise NothingToRepair(partition, "it has no checkpoint; history begins at the log's start by itself")
     if before > high:
         problem = (
-            f"the log ends at {high}, before the checkpoint {before}: its offsets would be given out a second "
-            "time. Restore the broker's data, or recreate the topic"
+            f"the log ends at {high}, before the checkpoint {before}: its offsets would be given out "
+            "a second time. Restore the broker's data, or recreate the topic"
         )
         raise NothingToRepair(partition, problem)
     if before >= low:

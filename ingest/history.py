@@ -12,6 +12,7 @@ from datetime import datetime
 import pyarrow.compute as pc
 
 from broker.consumer import GroupConsumer
+from broker.errors import Transient as BrokerTransient
 from broker.record import TopicPartition
 from ingest.decoding import DecodedRun, RunDecoder
 from ingest.errors import Shutdown
@@ -85,6 +86,7 @@ class HistorySink:
     _lag_report: Ticker = field(init=False)
     _stalled_since: float | None = None
     _is_paused: bool = False
+    _is_astray: bool = False
     _recovery_pause: float = FIRST_RECOVERY_PAUSE_SECONDS
 
     def __post_init__(self) -> None:
@@ -99,7 +101,11 @@ class HistorySink:
             self._settle_landed()
             if not self._may_poll():
                 return
-            for records in self.consumer.poll(POLL_RECORDS, POLL_SECONDS):
+            polled = self.consumer.poll(POLL_RECORDS, POLL_SECONDS)
+            if self._is_astray:
+                self._return_to_checkpoints()
+                return
+            for records in polled:
                 self.partitions.advance(records)
                 run = self.decoder.decode(records)
                 self.buffer.append(run, self.partitions.topic_ids[records.topic])
@@ -113,6 +119,9 @@ class HistorySink:
             self._report_lag()
         except BufferFailed as failure:
             self._recover(failure)
+        except BrokerTransient as error:
+            self.log.warning("broker_away", reason=str(error))
+            self.pause(POLL_SECONDS)
 
     def commit_if_reached(self, ends: Mapping[TopicPartition, int]) -> None:
         """Commits at once when every owned partition was read up to `ends`: nothing more is waited for."""
@@ -134,9 +143,7 @@ class HistorySink:
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Commits what is buffered, then takes the new partitions over where the table says."""
         self._flush_or_drop()
-        before = dict(self.partitions.next_offsets)
         places = self.partitions.adopt(partitions)
-        self._seek({key: offset for key, offset in places.items() if before.get(key, offset) != offset})
         self._identity_check.restart()
         if self._is_paused:
             self._resume()
@@ -151,8 +158,8 @@ class HistorySink:
 
     def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
         """Drops what is buffered: these partitions may have another owner already."""
-        self._release(partitions)
         self._drop()
+        self._release(partitions)
         self.log.warning("partitions_lost", partitions=[str(key) for key in partitions])
 
     # -- steps --------------------------------------------------------------------------------------------
@@ -161,7 +168,7 @@ class HistorySink:
         """Queues a commit of everything read, under identities read after the last of it."""
         if self._uncommitted.is_empty:
             return
-        self.partitions.check_identities()
+        self.partitions.check_identities()  # a broker that is away answers nothing: then nothing is committed
         self._identity_check.restart()
         self.buffer.commit(
             self.partitions.following(), dict(self.partitions.starts), self._uncommitted.newest_event
@@ -176,7 +183,10 @@ class HistorySink:
         for key in landed:
             self.partitions.starts.pop(key, None)
         self._recovery_pause = FIRST_RECOVERY_PAUSE_SECONDS
-        self.consumer.commit(self.partitions.by_topic(landed))
+        try:
+            self.consumer.commit(self.partitions.by_topic(landed))
+        except BrokerTransient as error:  # lag tools see the next one; the checkpoint is in the table
+            self.log.info("group_offsets_not_stored", reason=str(error))
 
     def _may_poll(self) -> bool:
         """A full buffer stops polling. Only when the group would give this member up are partitions paused,
@@ -209,41 +219,42 @@ class HistorySink:
 
     def _recover(self, failure: BufferFailed) -> None:
         """Drops the buffer and goes back to what the table says. Kafka still has everything."""
-        self.log.warning(
-            "buffer_dropped", reason=str(failure.__cause__), kind=type(failure.__cause__).__name__
-        )
+        cause = failure.__cause__
+        self.log.warning("buffer_dropped", reason=str(cause), kind=type(cause).__name__)
         self._drop()
         self.pause(self._recovery_pause)
         self._recovery_pause = min(self._recovery_pause * 2, LONGEST_RECOVERY_PAUSE_SECONDS)
 
     def _drop(self) -> None:
+        """Forgets what is not committed; what was or is being polled is read again, not gone on from."""
         self.buffer.drop()
         self.metrics.dropped()
         self._uncommitted = Uncommitted(self.clock)
-        before = dict(self.partitions.next_offsets)
-        places = self.partitions.adopt()
-        self._seek({key: offset for key, offset in places.items() if before[key] != offset})
+        self._is_astray = True
+
+    def _return_to_checkpoints(self) -> None:
+        """Every owned partition goes on where the table says, whatever has been polled since."""
+        for key, offset in self.partitions.adopt().items():
+            self.consumer.seek(key, offset)
+        self._is_astray = False
 
     def _flush_or_drop(self) -> None:
-        self._commit()
-        if not self.buffer.drain(self.settings.revoke_seconds):
-            self.log.warning("flush_took_too_long", seconds=self.settings.revoke_seconds)
-            self._drop()
-            return
+        """Afterwards nothing is buffered: it is committed, or it will be read again."""
         try:
-            self.buffer.raise_failure()
-        except BufferFailed as failure:
-            self._recover(failure)
-        self._settle_landed()
+            self._commit()
+            if self.buffer.drain(self.settings.revoke_seconds):
+                self.buffer.raise_failure()
+                self._settle_landed()
+                return
+            self.log.warning("flush_took_too_long", seconds=self.settings.revoke_seconds)
+        except (BufferFailed, BrokerTransient) as error:
+            self.log.warning("flush_failed", reason=str(error.__cause__ or error))
+        self._drop()
 
     def _release(self, partitions: Sequence[TopicPartition]) -> None:
         self.partitions.release(partitions)
         for key in partitions:
             self.metrics.forget_lag(key.topic, key.partition)
-
-    def _seek(self, places: Mapping[TopicPartition, int]) -> None:
-        for key, offset in places.items():
-            self.consumer.seek(key, offset)
 
     def _report_lag(self) -> None:
         if self._lag_report.due():
