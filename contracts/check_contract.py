@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from contracts.catalog import Catalog, SignalSpec
-from contracts.model import Contract, SignalField
+from contracts.model import Contract, DocumentField, SignalField
 from contracts.paths import steps
 from contracts.units import conversion, units_into
 
@@ -121,8 +121,9 @@ def _output_problems(contract: Contract, catalog: Catalog) -> Iterator[Problem]:
             if not any(getattr(field, needed) for field in maximum.document.values()):
                 hint = f"add a field `{{{needed}: true}}`: the maximum is restored from this document"
                 yield ("maximum", "document"), f"no field holds the {needed}", hint
-    documents = {("maximum", "document"): maximum.document} if maximum else {}
-    documents |= {("documents", name): fields for name, fields in contract.documents.items()}
+    documents: dict[Key, dict[str, DocumentField]] = {("document",): contract.document}
+    if maximum:
+        documents["maximum", "document"] = maximum.document
     for key, fields in documents.items():
         for name, field in fields.items():
             if field.signal is not None and field.signal not in catalog:

@@ -46,7 +46,7 @@ NOT_MEANING: Final = {
     "state_sensor",
     "message_key",
     "template",
-    "documents",
+    "document",
 }
 """Parts of a contract that do not change what decoding gives."""
 

@@ -249,7 +249,7 @@ class Contract(Frozen):
     state_sensor: Literal["merged", "per_sensor"] = "merged"
     message_key: Literal["vehicle", "sensor"] = "vehicle"
     template: dict[str, Filler] = Field({}, description="what encode starts from: key order and fillers")
-    documents: dict[str, dict[str, DocumentField]] = Field(default_factory=dict)
+    document: dict[str, DocumentField] = Field({}, description="how a person sees a vehicle's state")
 
     _hash: str = PrivateAttr("")
     _fields: Mapping[str, SignalField] = PrivateAttr(default_factory=dict)

@@ -1,6 +1,6 @@
 """The fields of a message in the source's own order, beginning with everything but the readings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +20,7 @@ class Fields:
 
     __slots__ = ("_root", "_template")
 
-    def __init__(self, start: dict[str, Any], template: dict[str, Any]) -> None:
+    def __init__(self, start: dict[str, Any], template: Mapping[str, Any]) -> None:
         self._root, self._template = start, template
 
     def set(self, path: Sequence[str], value: Any) -> None:
@@ -33,7 +33,8 @@ class Fields:
             if not isinstance(inner, dict):
                 inner = node[step] = {}
             node = inner
-            filler = filler.get(step) if isinstance(filler.get(step), dict) else {}
+            below = filler.get(step)
+            filler = below if isinstance(below, dict) else {}
         node[leaf] = _as_text(value) if isinstance(filler.get(leaf), str) else value
 
     def put(self, path: Sequence[str], value: Any) -> None:
