@@ -13,7 +13,6 @@ from simulate.physics import (
     CarModel,
     charging_kw,
     drawn_kw,
-    engine_rpm,
     strongest_acceleration,
 )
 from simulate.road import Road, Stretch
@@ -38,7 +37,7 @@ class Phase(Enum):
     ASLEEP = "asleep"
 
 
-MOVING_OFF = {Phase.DRIVING, Phase.STOPPED, Phase.IDLING}
+IGNITION_ON = {Phase.DRIVING, Phase.STOPPED, Phase.IDLING}
 """Phases in which the ignition is on."""
 
 
@@ -77,6 +76,7 @@ class Vehicle:
         "odometer",
         "phase",
         "power_kw",
+        "session_from",
         "speed",
         "x",
         "y",
@@ -91,7 +91,8 @@ class Vehicle:
         self.metres_per_degree_east = METRES_PER_DEGREE * cos(radians(home[0]))
         self.odometer = rng.uniform(1_000_000.0, 80_000_000.0)
         self.energy = model.store_kwh * rng.uniform(0.35, 0.95)
-        self.speed = self.acceleration = self.x = self.y = self.power_kw = self.clock_ahead = 0.0
+        self.speed = self.acceleration = self.x = self.y = self.power_kw = 0.0
+        self.clock_ahead = self.session_from = 0.0
         self.heading = rng.uniform(-pi, pi)
         self._road = Road(rng)
         self._next = self._road.next_stretch(0.0, 0.0, self.heading)
@@ -118,6 +119,16 @@ class Vehicle:
     @property
     def asleep(self) -> bool:
         return self.phase is Phase.ASLEEP
+
+    @property
+    def speed_limit(self) -> float:
+        """m/s that the road allows here."""
+        return self._stretch.speed
+
+    @property
+    def level_wanted(self) -> float:
+        """State of charge, 0..1, at which charging ends."""
+        return self._level_wanted or 0.8
 
     @property
     def level(self) -> float:
@@ -170,6 +181,7 @@ class Vehicle:
                 self._stand(rng.uniform(20.0, 90.0))
             case Phase.CHARGING:
                 self._level_wanted = rng.uniform(0.80, 1.0)
+                self.session_from = self.energy
                 self._charge()
             case Phase.ASLEEP:
                 self._stand(rng.uniform(600.0, 3600.0))
@@ -177,7 +189,7 @@ class Vehicle:
     def _stand(self, seconds: float) -> None:
         """Waits at a light, idles, is parked or sleeps: the same but for what it draws."""
         self._leg(seconds)
-        if self.phase in MOVING_OFF:
+        if self.phase in IGNITION_ON:
             self._draw(self.model.idle_kw, seconds)
             self._warm_towards(86.0, WARM_RUNNING_S, seconds)
         else:
@@ -273,45 +285,3 @@ class Vehicle:
 
     def _warm_towards(self, target: float, time_constant_s: float, seconds: float) -> None:
         self.d_coolant = (target - self.coolant) * (1.0 - exp(-seconds / time_constant_s))
-
-    # -- what sensors see now
-
-    def speed_kmh(self) -> float:
-        return 3.6 * (self.speed + self.d_speed * self.fraction)
-
-    def odometer_km(self) -> float:
-        return 0.001 * (self.odometer + self.d_odometer * self.fraction)
-
-    def level_percent(self) -> float:
-        level = 100.0 * (self.energy + self.d_energy * self.fraction) / self.model.store_kwh
-        return min(100.0, max(0.0, level))
-
-    def energy_kwh(self) -> float:
-        return max(0.0, self.energy + self.d_energy * self.fraction)
-
-    def latitude(self) -> float:
-        return self.home[0] + (self.y + self.d_y * self.fraction) / METRES_PER_DEGREE
-
-    def longitude(self) -> float:
-        return self.home[1] + (self.x + self.d_x * self.fraction) / self.metres_per_degree_east
-
-    def heading_degrees(self) -> float:
-        return (180.0 / pi) * (self.heading + self.d_heading * self.fraction) % 360.0
-
-    def ignition(self) -> float:
-        return 1.0 if self.phase in MOVING_OFF else 0.0
-
-    def rpm(self) -> float:
-        return engine_rpm(self.speed + self.d_speed * self.fraction) if self.ignition() else 0.0
-
-    def coolant_celsius(self) -> float:
-        return self.coolant + self.d_coolant * self.fraction
-
-    def charge_kw(self) -> float:
-        return -self.power_kw if self.phase is Phase.CHARGING and self.model.electric else 0.0
-
-    def air_celsius(self) -> float:
-        return self.climate.temperature(self.now)
-
-    def air_humidity(self) -> float:
-        return self.climate.humidity(self.now)

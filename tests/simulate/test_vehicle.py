@@ -18,6 +18,15 @@ from simulate.physics import (
     engine_rpm,
 )
 from simulate.road import REGION_RADIUS_M
+from simulate.senses import (
+    SENSES,
+    energy_kwh,
+    latitude,
+    level_percent,
+    longitude,
+    odometer_km,
+    speed_kmh,
+)
 from simulate.vehicle import MAX_CLOCK_AHEAD_S, METRES_PER_DEGREE, Phase, Vehicle
 
 MODELS = [HATCHBACK_EV, SALOON_EV, QUADRICYCLE_EV, PETROL]
@@ -34,13 +43,13 @@ def a_vehicle(model: CarModel = HATCHBACK_EV, seed: int = 1) -> Vehicle:
 def test_distance_is_the_integral_of_speed(model: CarModel) -> None:
     """The odometer never falls, and over hours it grows by the sum of the speeds, read once a second."""
     vehicle = a_vehicle(model)
-    first = last = vehicle.odometer_km()
+    first = last = odometer_km(vehicle)
     summed = 0.0
     for second in range(1, HALF_A_DAY):
-        summed += vehicle.speed_kmh() / 3600.0
+        summed += speed_kmh(vehicle) / 3600.0
         vehicle.advance(START + second)
-        assert vehicle.odometer_km() >= last
-        last = vehicle.odometer_km()
+        assert odometer_km(vehicle) >= last
+        last = odometer_km(vehicle)
     assert last - first > 20.0
     assert summed == pytest.approx(last - first, rel=1e-3)
 
@@ -50,11 +59,11 @@ def test_no_car_teleports(model: CarModel) -> None:
     """From second to second the GPS moves as far as the odometer does, within the region around home."""
     vehicle = a_vehicle(model, seed=2)
     for second in range(1, HALF_A_DAY):
-        before = vehicle.latitude(), vehicle.longitude(), vehicle.odometer_km()
+        before = latitude(vehicle), longitude(vehicle), odometer_km(vehicle)
         vehicle.advance(START + second)
-        north = (vehicle.latitude() - before[0]) * METRES_PER_DEGREE
-        east = (vehicle.longitude() - before[1]) * vehicle.metres_per_degree_east
-        driven = 1000.0 * (vehicle.odometer_km() - before[2])
+        north = (latitude(vehicle) - before[0]) * METRES_PER_DEGREE
+        east = (longitude(vehicle) - before[1]) * vehicle.metres_per_degree_east
+        driven = 1000.0 * (odometer_km(vehicle) - before[2])
         assert hypot(north, east) <= driven + 0.01
         assert hypot(north, east) >= 0.9 * driven - 0.01
         assert hypot(vehicle.x, vehicle.y) < 2.0 * REGION_RADIUS_M
@@ -65,13 +74,13 @@ def test_speed_has_inertia(model: CarModel) -> None:
     """Speed stays within what the car can do and changes by no more than tyres and motor allow."""
     vehicle = a_vehicle(model, seed=3)
     for second in range(1, HALF_A_DAY):
-        before = vehicle.speed_kmh()
+        before = speed_kmh(vehicle)
         vehicle.advance(START + second)
-        change = (vehicle.speed_kmh() - before) / 3.6
+        change = (speed_kmh(vehicle) - before) / 3.6
         assert -3.6 <= change <= MAX_ACCELERATION + 0.01
-        assert 0.0 <= vehicle.speed_kmh() <= 3.6 * model.top_speed * 1.05
+        assert 0.0 <= speed_kmh(vehicle) <= 3.6 * model.top_speed * 1.05
         if vehicle.phase is not Phase.DRIVING:
-            assert vehicle.speed_kmh() == 0.0
+            assert speed_kmh(vehicle) == 0.0
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
@@ -79,13 +88,13 @@ def test_energy_comes_from_somewhere(model: CarModel) -> None:
     """The level stays within 0..100 %, rises only while charging or braking, and never jumps."""
     vehicle = a_vehicle(model, seed=4)
     for second in range(1, HALF_A_DAY):
-        before, phase, speed = vehicle.energy_kwh(), vehicle.phase, vehicle.speed_kmh()
+        before, phase, speed = energy_kwh(vehicle), vehicle.phase, speed_kmh(vehicle)
         vehicle.advance(START + second)
-        gained = vehicle.energy_kwh() - before
-        assert 2.0 < vehicle.level_percent() <= 100.0
+        gained = energy_kwh(vehicle) - before
+        assert 2.0 < level_percent(vehicle) <= 100.0
         assert abs(gained) <= (model.fill_kw + model.power_kw * 4.0 + model.idle_kw) / 3600.0 + 1e-9
         if Phase.CHARGING not in (phase, vehicle.phase) and gained > 1e-9:
-            assert max(speed, vehicle.speed_kmh()) > 0.0
+            assert max(speed, speed_kmh(vehicle)) > 0.0
             assert model.electric
 
 
@@ -110,8 +119,9 @@ def test_how_often_a_life_is_sampled_does_not_change_it(model: CarModel) -> None
         often.advance(START + tenth / 10.0)
     often.advance(START + 3600.0)
     seldom.advance(START + 3600.0)
-    for name in ("odometer_km", "latitude", "longitude", "level_percent", "speed_kmh", "coolant_celsius"):
-        assert getattr(often, name)() == getattr(seldom, name)()
+    assert {name: sense(often) for name, sense in SENSES.items()} == {
+        name: sense(seldom) for name, sense in SENSES.items()
+    }
 
 
 def test_charging_is_constant_then_tapers() -> None:
