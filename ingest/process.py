@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 import structlog
 from prometheus_client import start_http_server
@@ -75,8 +76,8 @@ class Target:
         return all(not end or (checkpoints.get(key) or 0) >= end for key, end in self.ends.items())
 
 
-def configure_logs(level: int = logging.INFO) -> None:
-    """JSON lines on stderr, one event a line: `{"event": ..., "level": ..., "time": ..., ...}`."""
+def configure_logs(level: int = logging.INFO, stream: TextIO | None = None) -> None:
+    """JSON lines on stderr or `stream`, one event a line: `{"event": ..., "level": ..., "time": ..., ...}`."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -86,7 +87,7 @@ def configure_logs(level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
 
