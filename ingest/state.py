@@ -1,0 +1,252 @@
+"""The state sink: MongoDB holds the newest value of every vehicle's signals, as of a moment ago.
+
+The way of the data is `StateSink.step`: poll, decode, reduce, write. Writing is idempotent and free of order
+(`$max`), so at-least-once reading is exact: the group's offsets follow what is on disk, never lead it.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from broker.consumer import GroupConsumer
+from broker.errors import OffsetOutOfRange
+from broker.errors import Transient as BrokerTransient
+from broker.record import TopicPartition
+from ingest.decoding import RunDecoder
+from ingest.errors import Shutdown
+from ingest.metrics import SinkMetrics
+from ingest.process import Log, Ticker
+from ingest.settings import IngestSettings
+from ingest.state_places import StatePlaces
+from ingest.state_reduce import StateWindow
+from ingest.state_writer import Checkpoint, Flush, StateWriter
+from lake.errors import Transient as StoreTransient
+
+SINK = "state"
+POLL_RECORDS = 20_000
+POLL_SECONDS = 0.02
+"""A poll waits this long for messages; it is part of the delay that people see."""
+
+CATCH_UP_SECONDS = 2.0
+"""How often to write while behind. Longer windows write less: a vehicle's many readings become one."""
+
+CHECKPOINT_SECONDS = 0.5
+"""How often the group's offsets follow. A restart reads so much again; each costs MongoDB one disk write."""
+
+MOST_CANDIDATES = 200_000
+IDENTITY_SECONDS = 10.0
+ADRIFT_SECONDS = 1.0
+"""Pause after a failed request to the broker or to MongoDB outside of a write."""
+
+STOP_SHARE = 0.7
+"""Share of `shutdown_seconds` for the last write; leaving the group needs the rest."""
+
+
+@dataclass
+class StateSink:
+    """One member of the state group. The loop and the rebalance calls share one thread."""
+
+    consumer: GroupConsumer
+    decoder: RunDecoder
+    window: StateWindow
+    writer: StateWriter
+    places: StatePlaces
+    settings: IngestSettings
+    metrics: SinkMetrics
+    log: Log
+    stall_seconds: float
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] = time.sleep
+    _checkpoint_due: Ticker = field(init=False)
+    _identity_due: Ticker = field(init=False)
+    _lag_due: Ticker = field(init=False)
+    _reconnects: int = 0
+    _astray: set[TopicPartition] = field(default_factory=set)
+    _is_over: bool = False
+    _is_paused: bool = False
+    _stalled_since: float | None = None
+
+    def __post_init__(self) -> None:
+        self._checkpoint_due = Ticker(CHECKPOINT_SECONDS, self.clock)
+        self._identity_due = Ticker(IDENTITY_SECONDS, self.clock)
+        self._lag_due = Ticker(1.0, self.clock)
+
+    def step(self) -> None:
+        """The way of the data, one turn: settle what was written, poll, decode, reduce, write what is due."""
+        try:
+            self._settle()
+            self._return_astray()
+            if not self._may_poll():
+                return
+            polled = self.consumer.poll(POLL_RECORDS, POLL_SECONDS)
+            for records in polled:
+                self.window.add(self.decoder.decode(records))
+            self.places.advance_to(self.consumer.positions())
+            self._flush_if_due(is_behind=self._is_behind(sum(map(len, polled))))
+            self._check_identities()
+        except OffsetOutOfRange as error:
+            self._begin_at_log_start(error)
+        except (BrokerTransient, StoreTransient) as error:
+            self.log.warning("away", reason=str(error))
+            self.pause(ADRIFT_SECONDS)
+
+    def commit_if_reached(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Writes and commits at once when every owned partition was read up to `ends`."""
+        offsets = self.places.next_offsets
+        if not self.writer.is_busy and all(offset >= ends.get(key, 0) for key, offset in offsets.items()):
+            self._settle()
+            if self.places.is_uncommitted:
+                self._flush(with_checkpoint=True)
+
+    def finish(self) -> None:
+        """Writes and commits what was read; Shutdown if that takes longer than a stop may."""
+        seconds = self.settings.shutdown_seconds
+        if not self._write_all(seconds * STOP_SHARE):
+            raise Shutdown(SINK, seconds)
+
+    def end(self) -> None:
+        """Nothing more is written or committed; what is not, is read again after a restart."""
+        self._is_over = True
+        self.writer.close()
+
+    # -- rebalancing --------------------------------------------------------------------------------------
+
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where each begins; what is held of the others stays."""
+        begins = self.places.adopt(partitions)
+        self._identity_due.restart()
+        if self._is_paused:
+            self._resume()
+        self.log.info("partitions_assigned", partitions={str(key): begins[key] for key in partitions})
+        return begins
+
+    def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        """Writes and commits, within a bound. What is not committed then, the next owner reads again."""
+        try:
+            if not self._is_over and not self._write_all(self.settings.revoke_seconds):
+                self.log.warning("flush_took_too_long", seconds=self.settings.revoke_seconds)
+        except (BrokerTransient, StoreTransient) as error:
+            self.log.warning("flush_failed", reason=str(error))
+        self._release(partitions)
+        self.log.info("partitions_revoked", partitions=[str(key) for key in partitions])
+
+    def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        """Commits nothing of them. What was read of them may still be written: it is true whoever writes."""
+        self._release(partitions)
+        self.log.warning("partitions_lost", partitions=[str(key) for key in partitions])
+
+    # -- steps --------------------------------------------------------------------------------------------
+
+    def _flush_if_due(self, *, is_behind: bool) -> None:
+        if self.writer.is_busy:
+            return
+        if self.window.since is None:
+            if self.places.is_uncommitted and self._checkpoint_due.due():
+                self._flush(with_checkpoint=True)
+            return
+        wait = CATCH_UP_SECONDS if is_behind else self.settings.state_flush_ms / 1000
+        if self.clock() - self.window.since >= wait or self._is_full():
+            self._flush(with_checkpoint=self._checkpoint_due.due())
+
+    def _flush(self, *, with_checkpoint: bool) -> None:
+        checkpoint = Checkpoint(self.places.collection_id, self.places.held()) if with_checkpoint else None
+        self.places.begin_flush()
+        self.writer.submit(Flush(self.window.take(), checkpoint))
+
+    def _settle(self) -> None:
+        """Commits the group's offsets once what they cover is on disk.
+
+        1. The flush and all before it are on disk, in the collection that was meant.
+        2. The group's offsets are set.
+        3. Marks say that the collection holds what lies before them.
+        """
+        written = self.writer.take_written()
+        self.metrics.buffered(self.window.payload_bytes)
+        if written is None or written.is_durable is None:
+            return
+        if not written.is_durable:  # 1
+            self.log.warning("collection_replaced", reason="MongoDB was wiped, restored or rebuilt")
+            self._astray.update(self.places.next_offsets)
+            return
+        offsets = self.places.flushed()
+        self.consumer.commit(offsets)  # 2
+        self.places.set_committed(offsets)  # 3
+
+    def _write_all(self, seconds: float) -> bool:
+        """Everything read is written, and committed if it can be relied on; False when time ran out."""
+        until = self.clock() + seconds
+        if not self.writer.drain(seconds):
+            return False
+        self._settle()
+        if not self.places.is_uncommitted and self.window.since is None:
+            return True
+        self._flush(with_checkpoint=True)
+        if not self.writer.drain(max(0.0, until - self.clock())):
+            return False
+        self._settle()
+        return True
+
+    def _may_poll(self) -> bool:
+        """A full window stops polling. Only when the group would give this member up are partitions paused,
+        because pausing throws prefetched messages away."""
+        if not (self.writer.is_busy and self._is_full()):
+            self._stalled_since = None
+            if self._is_paused:
+                self._resume()
+            return True
+        now = self.clock()
+        self._stalled_since = now if self._stalled_since is None else self._stalled_since
+        if now - self._stalled_since < self.stall_seconds:
+            self.writer.drain(POLL_SECONDS)
+            return False
+        if not self._is_paused:
+            self.log.warning("paused", reason="MongoDB does not keep up", stalled_seconds=self.stall_seconds)
+            self._is_paused = True
+            self.metrics.paused(True)
+        self.consumer.pause(self.consumer.assignment())
+        return True
+
+    def _resume(self) -> None:
+        self.consumer.resume(self.consumer.assignment())
+        self._is_paused = False
+        self.metrics.paused(False)
+        self.log.info("resumed")
+
+    def _is_full(self) -> bool:
+        return self.window.is_full(MOST_CANDIDATES, self.settings.buffer_bytes)
+
+    def _is_behind(self, polled: int) -> bool:
+        lag = self.consumer.lag()
+        if self._lag_due.due():
+            for key, messages in lag.items():
+                self.metrics.lag(key.topic, key.partition, messages)
+        return polled >= POLL_RECORDS or sum(lag.values()) > POLL_RECORDS
+
+    def _check_identities(self) -> None:
+        if not self._identity_due.due() and self.consumer.reconnects == self._reconnects:
+            return
+        recreated = self.places.recreated()
+        self._reconnects = self.consumer.reconnects
+        if recreated:
+            self.log.warning("topic_recreated", partitions=[str(key) for key in recreated])
+            self._astray.update(recreated)
+
+    def _return_astray(self) -> None:
+        """Partitions whose place cannot be relied on any more go on where the marks say."""
+        owned = [key for key in self._astray if key in self.places.next_offsets]
+        for key, offset in self.places.adopt(owned).items() if owned else ():
+            self.consumer.seek(key, offset)
+        self._astray.clear()
+
+    def _begin_at_log_start(self, error: OffsetOutOfRange) -> None:
+        key = TopicPartition(error.topic, error.partition)
+        self.log.warning(
+            "offset_out_of_range", partition=str(key), wanted=error.wanted, low=error.low, high=error.high
+        )
+        self.consumer.seek(key, error.low)
+        self.places.move_to(key, error.low)
+
+    def _release(self, partitions: Sequence[TopicPartition]) -> None:
+        self.places.release(partitions)
+        for key in partitions:
+            self.metrics.forget_lag(key.topic, key.partition)

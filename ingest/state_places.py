@@ -1,0 +1,151 @@
+"""Where the state sink stands in each partition it owns, and why it may rely on the group's offsets.
+
+A group's offset is worth something only if the MongoDB collection of today holds what lies before it. That is
+what a mark says. Without one (a new or wiped MongoDB, a rebuilt collection, a recreated topic) a partition is
+read again from its log's start: writing twice changes nothing, not writing would never be noticed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from broker.record import TopicPartition
+from ingest.process import Log
+from lake.state_marks import Mark
+
+Offsets = dict[TopicPartition, int]
+
+
+class Group(Protocol):
+    """What the places need of the consumer."""
+
+    def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int | None]: ...
+    def watermarks(self, partition: TopicPartition) -> tuple[int, int]: ...
+
+
+class Identities(Protocol):
+    """Asks the broker who its topics are."""
+
+    def read(self, topics: Sequence[str]) -> Mapping[str, str]: ...
+
+
+class Marks(Protocol):
+    """What the collection is known to hold."""
+
+    def collection_id(self) -> str: ...
+    def read(self, collection_id: str) -> frozenset[Mark]: ...
+    def add(self, collection_id: str, marks: Iterable[Mark]) -> None: ...
+    def goes_on_at(self, collection_id: str) -> Mapping[tuple[str, int], int]: ...
+
+
+@dataclass
+class StatePlaces:
+    """Next offsets of owned partitions: as read from Kafka, and as the group has them.
+
+    1. A partition without a mark is read from where the collection needs it, whatever the group's offset.
+    2. Its mark is added only after the group's offset was set to what the collection holds by then.
+    So a crash between any two steps ends in reading again, never in skipping.
+    """
+
+    group: Group
+    identities: Identities
+    marks: Marks
+    log: Log
+    collection_id: str = ""
+    topic_ids: dict[str, str] = field(default_factory=dict)
+    next_offsets: Offsets = field(default_factory=dict)
+    _committed: Offsets = field(default_factory=dict)
+    _unmarked: set[TopicPartition] = field(default_factory=set)
+    _flushing: Offsets = field(default_factory=dict)
+
+    def adopt(self, partitions: Iterable[TopicPartition]) -> Offsets:
+        """Takes partitions over, or looks again where those owned already must go on; returns where."""
+        wanted = list(partitions)
+        self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))
+        self.collection_id = self.marks.collection_id()
+        held = self.marks.read(self.collection_id)
+        begins = self.marks.goes_on_at(self.collection_id)
+        committed = self.group.committed(wanted)
+        ends = {key: self.group.watermarks(key) for key in wanted}
+        self.release(wanted)
+        for key in wanted:
+            offset, (low, high) = committed[key], ends[key]
+            if self.mark(key) not in held:
+                self._unmarked.add(key)
+                begin = begins.get((self.topic_ids[key.topic], key.partition), low)
+                self.next_offsets[key] = self._anew(key, offset, begin if low <= begin <= high else low)
+            elif offset is None or not low <= offset <= high:
+                self.next_offsets[key] = low
+                self.log.warning(
+                    "checkpoint_out_of_range", partition=str(key), wanted=offset, low=low, high=high
+                )
+            else:
+                self.next_offsets[key] = self._committed[key] = offset
+        return {key: self.next_offsets[key] for key in wanted}
+
+    def release(self, partitions: Iterable[TopicPartition]) -> None:
+        """Forgets partitions: nothing of them is committed any more."""
+        for key in partitions:
+            self.next_offsets.pop(key, None)
+            self._committed.pop(key, None)
+            self._flushing.pop(key, None)
+            self._unmarked.discard(key)
+
+    def advance_to(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Moves on behind what was read; aborted and control records count."""
+        self.next_offsets |= {key: offset for key, offset in positions.items() if key in self.next_offsets}
+
+    def move_to(self, key: TopicPartition, offset: int) -> None:
+        """The log does not have what was wanted: goes on elsewhere."""
+        if key in self.next_offsets:
+            self.next_offsets[key] = offset
+
+    def recreated(self) -> list[TopicPartition]:
+        """Owned partitions whose topic is another one now."""
+        found = self.identities.read(sorted({key.topic for key in self.next_offsets}))
+        return [key for key in self.next_offsets if found[key.topic] != self.topic_ids[key.topic]]
+
+    @property
+    def is_uncommitted(self) -> bool:
+        """Whether the group's offsets or the marks are behind what was read."""
+        return bool(self._unmarked) or self.next_offsets != self._committed
+
+    def held(self) -> frozenset[Mark]:
+        """The marks that the collection must still have."""
+        return frozenset(self.mark(key) for key in self.next_offsets if key not in self._unmarked)
+
+    def begin_flush(self) -> None:
+        """What was read so far is about to be written."""
+        self._flushing = dict(self.next_offsets)
+
+    def flushed(self) -> Offsets:
+        """What the group does not have yet of the last flush; partitions given up since are left out."""
+        return {
+            key: offset
+            for key, offset in self._flushing.items()
+            if self._committed.get(key) != offset or key in self._unmarked
+        }
+
+    def set_committed(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """The group has these offsets now; marks of partitions that had none are added."""
+        self._committed |= offsets
+        fresh = [key for key in offsets if key in self._unmarked]
+        if fresh:
+            self.marks.add(self.collection_id, [self.mark(key) for key in fresh])
+            self._unmarked -= set(fresh)
+
+    def mark(self, key: TopicPartition) -> Mark:
+        """The partition as marks name it."""
+        return Mark(key.topic, self.topic_ids[key.topic], key.partition)
+
+    def _anew(self, key: TopicPartition, offset: int | None, begin: int) -> int:
+        if offset is not None and offset > begin:
+            self.log.warning(
+                "state_starts_over",
+                partition=str(key),
+                group_offset=offset,
+                begins_at=begin,
+                reason="this collection is not known to hold what lies before the group's offset",
+                hint="`fleetlake state rebuild` brings back what Kafka no longer has" if begin else None,
+            )
+        return begin

@@ -1,0 +1,95 @@
+"""A state process from start to stop: waits for its surroundings, runs the sink's loop, ends cleanly."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from broker.consumer import GroupConsumer
+from broker.identity import TopicIdentities
+from broker.offsets import log_ends
+from broker.prefetch import THROUGHPUT
+from broker.settings import KafkaSettings
+from broker.topics import wait_topics
+from contracts.load import Registry
+from ingest.decoding import RunDecoder
+from ingest.metrics import SinkMetrics
+from ingest.process import Stop, Target, Ticker, logger, serving_metrics
+from ingest.settings import IngestSettings
+from ingest.state import SINK, StateSink
+from ingest.state_places import StatePlaces
+from ingest.state_reduce import StateWindow
+from ingest.state_writer import StateWriter
+from lake.mongo import wait_ready
+from lake.settings import MongoSettings
+from lake.state import StateStore
+from lake.state_marks import StateMarks
+
+CAUGHT_UP_SECONDS = 0.2
+STALL_SHARE = 0.4
+"""Share of max.poll.interval.ms after which a full window pauses its partitions instead of not polling."""
+
+MARKS_TIMEOUT_SECONDS = 3.0
+"""Marks are single small documents; a stop must not wait for a server that is away."""
+
+
+def run(
+    kafka: KafkaSettings,
+    mongo: MongoSettings,
+    ingest: IngestSettings,
+    registry: Registry,
+    *,
+    stop: Stop,
+    until_caught_up: bool = False,
+    metrics: SinkMetrics | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> None:
+    """Keeps the state up to date until `stop` is requested, or until the log's ends of now are reached.
+
+    Raises the errors of `ingest.errors`, `broker.errors` and `lake.errors`; nothing is lost by any of them.
+    """
+    metrics = metrics or SinkMetrics(SINK)
+    log = logger(SINK)
+    topics = registry.topics()
+    wait_topics(kafka, topics)
+    wait_ready(mongo)
+    quick = mongo.model_copy(update={"timeout_s": min(mongo.timeout_s, MARKS_TIMEOUT_SECONDS)})
+    consumer = GroupConsumer(kafka, SINK, prefetch=THROUGHPUT, offset_reset="error")
+    with StateStore(mongo) as store, StateMarks(quick, consumer.group) as marks:
+        store.ensure_view()
+        writer = StateWriter(
+            store, marks, metrics, log, patience_seconds=ingest.store_patience_seconds, now=now
+        )
+        sink = StateSink(
+            consumer,
+            RunDecoder(registry, metrics),
+            StateWindow(registry),
+            writer,
+            StatePlaces(consumer, TopicIdentities(kafka), marks, log),
+            ingest,
+            metrics,
+            log,
+            stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
+            pause=stop.wait,
+        )
+        target = Target(log_ends(kafka, topics)) if until_caught_up else None
+        try:
+            with serving_metrics(metrics, ingest) as port:
+                log.info("started", topics=topics, database=mongo.database, metrics_port=port)
+                consumer.subscribe(topics, sink)
+                _loop(sink, stop, target)
+                sink.finish()
+        finally:
+            sink.end()
+            consumer.close()
+    log.info("stopped", caught_up=target is not None and not stop.requested)
+
+
+def _loop(sink: StateSink, stop: Stop, target: Target | None) -> None:
+    check = Ticker(CAUGHT_UP_SECONDS, time.monotonic)
+    while not stop.requested:
+        sink.step()
+        if target is None or not check.due():
+            continue
+        sink.commit_if_reached(target.ends)
+        if target.reached(sink.consumer.committed(list(target.ends))):
+            return

@@ -1,0 +1,202 @@
+"""Writes candidates to MongoDB in a thread of its own, so that reading goes on meanwhile.
+
+One flush at a time. It is tried until it succeeds: every write is idempotent, and nothing is committed to
+Kafka before it is on disk.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from typing import Protocol, TypeVar
+
+from ingest.metrics import SinkMetrics
+from ingest.process import Log
+from ingest.state_reduce import Candidates
+from lake.errors import StateRefused, Transient
+from lake.state_marks import Mark
+from lake.state_model import VehicleState
+
+WRITE_VEHICLES = 1000
+"""Documents per bulk write: half a second on the slowest server known, well below its timeout."""
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+CLOSE_SECONDS = 1.0
+"""A write that hangs in a dead connection does not hold up the end of the process."""
+
+
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """What the writer needs of the state store."""
+
+    def write(self, updates: Iterable[VehicleState]) -> int: ...
+
+
+class Barrier(Protocol):
+    """What the writer needs of the marks."""
+
+    def barrier(self, collection_id: str, marks: Iterable[Mark]) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Asks for everything written so far to be on disk, in the collection it was meant for."""
+
+    collection_id: str
+    marks: frozenset[Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Candidates, and whether they and all flushes before are to be made durable."""
+
+    candidates: Candidates
+    checkpoint: Checkpoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A flush that is done. `is_durable` is None without a checkpoint, False if the collection is another one
+    now."""
+
+    flush: Flush
+    is_durable: bool | None
+
+
+class Abandoned(Exception):
+    """A flush was given up because the process ends; its messages are read again."""
+
+
+class StateWriter:
+    """Takes one flush after the other."""
+
+    def __init__(
+        self,
+        store: Store,
+        barrier: Barrier,
+        metrics: SinkMetrics,
+        log: Log,
+        *,
+        patience_seconds: float,
+        now: Callable[[], datetime],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._barrier, self._metrics, self._log = store, barrier, metrics, log
+        self._patience, self._now, self._clock = patience_seconds, now, clock
+        self._abandoned = threading.Event()
+        self._changed = threading.Condition()
+        self._flush: Flush | None = None
+        self._written: Written | None = None
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="state-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, flush: Flush) -> None:
+        """Begins a flush; only when not busy, and after the one before was taken."""
+        with self._changed:
+            self._flush = flush
+            self._changed.notify_all()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a flush is under way."""
+        return self._flush is not None
+
+    def take_written(self) -> Written | None:
+        """The flush that is done, once; raises what made it impossible."""
+        with self._changed:
+            if self._failure is not None:
+                raise self._failure
+            written, self._written = self._written, None
+            return written
+
+    def drain(self, seconds: float) -> bool:
+        """Waits until nothing is under way; False when time ran out."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._flush is None, seconds)
+
+    def close(self) -> None:
+        """Ends the thread. What is under way may or may not be written; its offsets are not committed."""
+        self._abandoned.set()
+        with self._changed:
+            self._changed.notify_all()
+        self._thread.join(CLOSE_SECONDS)
+
+    # -- in the thread ------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (flush := self._next()) is not None:
+            written: Written | None = None
+            failure: Exception | None = None
+            try:
+                written = Written(flush, self._write(flush))
+            except Abandoned:
+                return
+            except Exception as error:  # noqa: BLE001 - handed to the reading side, which raises it
+                failure = error
+            with self._changed:
+                self._written, self._failure, self._flush = written, failure, None
+                self._changed.notify_all()
+
+    def _next(self) -> Flush | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._flush is not None or self._abandoned.is_set())
+            return None if self._abandoned.is_set() else self._flush
+
+    def _write(self, flush: Flush) -> bool | None:
+        began = self._clock()
+        written_us = int(self._now().timestamp() * 1_000_000)
+        states = flush.candidates.states(written_us)
+        while batch := list(islice(states, WRITE_VEHICLES)):
+            self._metrics.state_operations(self._patiently(partial(self._write_batch, batch)))
+        is_durable = None
+        if flush.checkpoint is not None:
+            checkpoint = flush.checkpoint
+            is_durable = self._patiently(
+                partial(self._barrier.barrier, checkpoint.collection_id, checkpoint.marks)
+            )
+        self._measure(flush, began)
+        return is_durable
+
+    def _write_batch(self, batch: list[VehicleState]) -> int:
+        """A vehicle that MongoDB will never take stops no other; the audit names it."""
+        try:
+            return self._store.write(batch)
+        except StateRefused as error:
+            if not error.vehicles and len(batch) > 1:
+                return sum(self._write_batch([state]) for state in batch)
+            vehicles = error.vehicles or (batch[0].vehicle_id,)
+            self._log.error("state_refused", vehicles=vehicles[:10], count=len(vehicles), reason=str(error))
+            return len(batch) - len(vehicles)
+
+    def _patiently(self, action: Callable[[], T]) -> T:
+        """The action's result, tried again while MongoDB is away."""
+        give_up = self._clock() + self._patience
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            if self._abandoned.is_set():
+                raise Abandoned
+            try:
+                return action()
+            except Transient as error:
+                self._metrics.retried()
+                self._log.warning("store_away", reason=str(error), tried_again_in_seconds=pause)
+                if self._clock() + pause > give_up:
+                    raise
+                self._abandoned.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _measure(self, flush: Flush, began: float) -> None:
+        if not len(flush.candidates):
+            return
+        self._metrics.batch()
+        self._metrics.commit_seconds.observe(self._clock() - began)
+        newest = flush.candidates.newest_us
+        if newest is not None:
+            self._metrics.event_age.observe(max(0.0, self._now().timestamp() - newest / 1_000_000))
