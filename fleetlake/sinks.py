@@ -8,6 +8,7 @@ from fleetlake.settings import Settings, child_environment
 from fleetlake.stack.child import ChildSpec
 from ingest.settings import IngestSettings
 
+SINKS = ("history", "state", "routes")
 METRICS_PORT_VARIABLE = "FLEETLAKE_INGEST__METRICS_PORT"
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from fleetlake.stack.layout import Layout
-from fleetlake.stack.processes import ProcessId, myself
+from fleetlake.stack.processes import ProcessId
 from ingest.process import write_atomically
 
 
@@ -71,7 +71,11 @@ class StackFile:
     @property
     def is_running(self) -> bool:
         """Whether the `up` that wrote this still runs."""
-        return ProcessId(self.pid, self.started).is_alive
+        return self.identity.is_alive
+
+    @property
+    def identity(self) -> ProcessId:
+        return ProcessId(self.pid, self.started)
 
     def write(self, layout: Layout) -> None:
         write_atomically(layout.stack_file, json.dumps(asdict(self), indent=1))
@@ -116,12 +120,6 @@ def is_held(layout: Layout) -> bool:
             return not _lock(file.fileno())
     except FileNotFoundError:
         return False
-
-
-def own_entry() -> tuple[int, float]:
-    """pid and start time of this process, for the stack file."""
-    me = myself()
-    return me.pid, me.started
 
 
 def _lock(descriptor: int) -> bool:

@@ -1,0 +1,57 @@
+"""`fleetlake up | down | status | wait`: the local stack as seen from the terminal."""
+
+import json
+from typing import Annotated
+
+import typer
+
+DEFAULT_WAIT_SECONDS = 300.0
+
+
+def up(
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when everything is ready; `down` stops it.")
+    ] = False,
+    no_ingest: Annotated[bool, typer.Option("--no-ingest", help="Servers and topics only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
+) -> None:
+    """Start Kafka, MongoDB and the sinks in the data folder, and watch them. Ctrl-C stops all of it.
+
+    A server whose address is set explicitly is used instead of an embedded one.
+    """
+    from fleetlake.stack.control import start_detached
+    from fleetlake.stack.foreground import run_stack
+
+    if detach:
+        for line in start_detached(with_sinks=not no_ingest):
+            typer.echo(line)
+        return
+    raise typer.Exit(run_stack(with_sinks=not no_ingest, is_quiet=quiet))
+
+
+def down() -> None:
+    """Stop the stack of the data folder, or end what a killed one left behind."""
+    from fleetlake.stack.control import stop_stack
+
+    typer.echo(stop_stack())
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Addresses, processes, lag and rates of the stack."""
+    from fleetlake.stack.status import read_status, render
+
+    found = read_status()
+    typer.echo(json.dumps(found, indent=2) if as_json else render(found))
+
+
+def wait(
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0, help="Seconds; what is left then is printed, exit code 1.")
+    ] = DEFAULT_WAIT_SECONDS,
+) -> None:
+    """Return when all sinks have reached the log's end as it is now."""
+    from fleetlake.stack.waiting import wait_for_sinks
+
+    typer.echo(wait_for_sinks(timeout))

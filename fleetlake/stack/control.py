@@ -1,0 +1,151 @@
+"""Starting a stack in the background and stopping it: what `up --detach` and `down` do."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from fleetlake.settings import DATA_DIR_VARIABLE, Settings, child_environment
+from fleetlake.stack.embedded import last_line, snapshot_seconds
+from fleetlake.stack.layout import Layout, layout_of
+from fleetlake.stack.leftovers import end_leftovers
+from fleetlake.stack.runfile import StackAlreadyRuns, StackFile, StackState, holding, is_held, read_stack
+
+POLL_SECONDS = 0.1
+READY_SECONDS = 120.0
+STOP_SECONDS = 60.0
+
+
+class StackDidNotStart(Exception):
+    """The stack in the background ended, or is not ready in time.
+
+    Operator action: read the log that the message names.
+    """
+
+    def __init__(self, log: Path, reason: str) -> None:
+        self.log, self.reason = log, reason
+        super().__init__(f"the stack did not start: {reason} (log: {log})")
+
+
+class StackDoesNotStop(Exception):
+    """The stack was told to stop and still runs.
+
+    Operator action: look at its log; `kill -9` of the pid is safe, the next start cleans up.
+    """
+
+    def __init__(self, pid: int, seconds: float, log: Path) -> None:
+        self.pid, self.seconds, self.log = pid, seconds, log
+        super().__init__(f"the stack (pid {pid}) still runs after {seconds:g} s (log: {log})")
+
+
+class StackStoppedBadly(Exception):
+    """Everything has ended, but not everything could finish.
+
+    Operator action: none for the data, the next start goes on; the log says which process it was.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        super().__init__(f"the stack is stopped, but not every process ended cleanly (log: {log})")
+
+
+def start_detached(*, with_sinks: bool) -> list[str]:
+    """Starts the stack in a session of its own; returns what to tell once everything is ready."""
+    layout = layout_of(Settings().data_dir)
+    if is_held(layout):
+        found = read_stack(layout)
+        raise StackAlreadyRuns(layout, str(found.pid) if found else "unknown")
+    log = layout.log("up")
+    process = _spawn(layout, log, with_sinks=with_sinks)
+    try:
+        stack = _await_ready(layout, process, log)
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
+    return [*_notes(log), *addresses(stack)]
+
+
+def _spawn(layout: Layout, log: Path, *, with_sinks: bool) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "fleetlake.cli", "up", "--quiet"]
+    if not with_sinks:
+        command.append("--no-ingest")
+    with log.open("w") as output:
+        return subprocess.Popen(  # noqa: S603 - our own command line, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=child_environment({DATA_DIR_VARIABLE: str(layout.root)}),
+            start_new_session=True,
+        )
+
+
+def _await_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) -> StackFile:
+    deadline = time.monotonic() + READY_SECONDS + 2 * snapshot_seconds(layout.kafka)
+    while time.monotonic() < deadline:
+        stack = read_stack(layout)
+        if process.poll() is not None:
+            raise StackDidNotStart(log, last_line(log).removeprefix("fleetlake: "))
+        if stack is not None and stack.pid == process.pid and stack.state is StackState.RUNNING:
+            return stack
+        time.sleep(POLL_SECONDS)
+    raise StackDidNotStart(log, _what_is_missing(read_stack(layout)))
+
+
+def _what_is_missing(stack: StackFile | None) -> str:
+    if stack is None:
+        return "nothing was started in time"
+    processes = [f"{p.name} is {p.state}{f' ({p.reason})' if p.reason else ''}" for p in stack.processes]
+    return f"not everything is ready: {', '.join(processes)}"
+
+
+def _notes(log: Path) -> list[str]:
+    """What a person must know of the start, such as a broker that was not stopped cleanly."""
+    lines = log.read_text().splitlines()
+    return [line for line in lines if " ready: " not in line and " listens on " not in line]
+
+
+def addresses(stack: StackFile) -> list[str]:
+    """Where everything is."""
+    return [f"kafka  {stack.kafka}", f"mongo  {stack.mongo}", f"lake   {stack.lake}", f"pid    {stack.pid}"]
+
+
+def stop_stack() -> str:
+    """Stops the stack of the data folder and waits for it; returns what to tell."""
+    layout = layout_of(Settings().data_dir)
+    stack = read_stack(layout)
+    if stack is not None and stack.is_running:
+        return _stop_running(layout, stack)
+    with holding(layout):
+        left = end_leftovers(layout, _ignore)
+    if left:
+        return f"ended what a killed stack left in {layout.root}: {', '.join(left)}"
+    return f"no stack runs in {layout.root}"
+
+
+def _stop_running(layout: Layout, stack: StackFile) -> str:
+    began = time.monotonic()
+    patience = STOP_SECONDS + 3 * snapshot_seconds(layout.kafka)
+    stack.identity.signal(signal.SIGTERM)
+    if not stack.identity.wait_gone(patience):
+        raise StackDoesNotStop(stack.pid, patience, layout.log("stack"))
+    if not _ended_cleanly(layout.log("stack")):
+        raise StackStoppedBadly(layout.log("stack"))
+    return f"stopped the stack in {layout.root} ({time.monotonic() - began:.1f} s)"
+
+
+def _ignore(level: str, event: str, **fields: object) -> None:
+    """The caller says in one line what was ended."""
+
+
+def _ended_cleanly(log: Path) -> bool:
+    """What the stack's own last word was."""
+    try:
+        event = json.loads(last_line(log))
+    except ValueError:
+        return False
+    return bool(event.get("event") == "stack_stopped" and event.get("is_clean"))

@@ -1,0 +1,213 @@
+"""The local stack from start to stop, in one process that holds its data folder: servers, topics, sinks.
+
+The order keeps the promises; the numbers stand again in the code.
+1. What a killed stack left is ended before anything is started.
+2. The broker's id is settled before the broker is started (see `incarnation`).
+3. Addresses and pids are on disk before anything depends on them.
+4. Sinks start after their topics, and stop before the servers; the broker stops last.
+5. When the broker dies, the sinks are stopped before it starts again: their positions belong to a log that
+   may have been longer than the one that comes back.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+
+from broker.errors import BrokerError
+from fleetlake.settings import DATA_DIR_VARIABLE, Settings, is_explicit
+from fleetlake.sinks import sink_specs
+from fleetlake.stack.child import Backoff, Child
+from fleetlake.stack.embedded import LOOPBACK, ServerDidNotStart
+from fleetlake.stack.incarnation import Life
+from fleetlake.stack.layout import Layout
+from fleetlake.stack.leftovers import end_leftovers
+from fleetlake.stack.observe import cards
+from fleetlake.stack.ports import choose_ports
+from fleetlake.stack.processes import ProcessId, myself
+from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState, holding
+from fleetlake.stack.servers import EmbeddedKafka, EmbeddedMongo, EmbeddedServer
+from fleetlake.stack.supervisor import TICK_SECONDS, Report, StopSignal, Supervisor, reap_orphans
+from fleetlake.stack.topics import prepare_topics
+
+STOP_EXTRA_SECONDS = 2.0
+"""On top of what a sink has for finishing: its process has to end, too."""
+
+
+class LocalStack:
+    """One run of the stack in one data folder. What is configured explicitly is used and not started."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        sinks: Sequence[str],
+        report: Report,
+        stop: StopSignal,
+        each_tick: Callable[[StackFile], None] = lambda file: None,
+    ) -> None:
+        self.layout, self.sinks = layout, sinks
+        self._report, self._stop, self._each_tick = report, stop, each_tick
+        self._backoff = Backoff()
+        self._servers: list[EmbeddedServer] = []
+        self._supervisor = Supervisor([], report)
+        self._settings = Settings(data_dir=layout.root)
+        self._file: StackFile | None = None
+        self._is_clean = True
+
+    def run(self) -> int:
+        """Starts everything, keeps it running until a stop is requested, stops everything.
+
+        Returns an exit code: 0 when every process ended well.
+        """
+        with holding(self.layout), ExitStack() as cleanup:
+            end_leftovers(self.layout, self._report)  # 1
+            cleanup.callback(self.layout.stack_file.unlink, missing_ok=True)
+            cleanup.callback(self._stop_everything)
+            self._choose_addresses()
+            self._start_servers()
+            self._start_sinks()
+            self._keep_running()
+        return 0 if self._is_clean else 1
+
+    # -- start ---------------------------------------------------------------------------------------------
+
+    def _choose_addresses(self) -> None:
+        """Ports for the servers to start; the stack file says where everything will be."""
+        settings = Settings(data_dir=self.layout.root)
+        ports = choose_ports(self.layout.ports_file)
+        kafka, mongo, incarnation = settings.kafka.bootstrap_servers, settings.mongo.uri, None
+        if not is_explicit("kafka", "bootstrap_servers"):
+            broker = EmbeddedKafka(self.layout, ports["kafka"], self._report)
+            self._servers.append(broker)
+            kafka, incarnation = f"{LOOPBACK}:{broker.port}", str(broker.incarnation.file)
+        if not is_explicit("mongo", "uri"):
+            self._servers.append(EmbeddedMongo(self.layout, ports["mongo"], self._report))
+            mongo = f"mongodb://{LOOPBACK}:{ports['mongo']}/?directConnection=true"
+        me = myself()
+        self._file = StackFile(
+            kafka=kafka,
+            mongo=mongo,
+            lake=settings.lake.uri,
+            incarnation_file=incarnation,
+            pid=me.pid,
+            started=me.started,
+            state=StackState.STARTING,
+        )
+        self._publish()  # 3
+        self._settings = Settings(data_dir=self.layout.root)
+
+    def _start_servers(self) -> None:
+        for server in self._servers:
+            server.launch()  # 2
+            self._publish()  # 3
+        for server in self._servers:
+            server.await_ready(self._stop)
+            self._publish()
+            self._report("info", "server_started", process=server.name, port=server.port)
+
+    def _start_sinks(self) -> None:
+        if self._stop.requested:
+            return
+        self._prepare_topics()  # 4
+        specs = sink_specs(
+            self._settings,
+            self.sinks,
+            environment={DATA_DIR_VARIABLE: str(self.layout.root)},
+            log_folder=self.layout.logs,
+        )
+        self._supervisor = Supervisor(specs, self._report, backoff=self._backoff)
+
+    def _prepare_topics(self) -> None:
+        broker = self._broker
+        is_renewed = broker is not None and broker.life is Life.RENEWED
+        created = prepare_topics(self._settings, is_renewed=is_renewed)
+        if created:
+            self._report("info", "topics_created", count=len(created), topics=created)
+
+    # -- while it runs -------------------------------------------------------------------------------------
+
+    def _keep_running(self) -> None:
+        while not self._stop.requested:
+            reap_orphans(self._own_pids())
+            for server in self._servers:
+                if server.has_died:
+                    self._revive(server)
+            self._supervisor.tick()
+            if self._file is not None and self._file.state is StackState.STARTING and self._is_ready():
+                self._publish(StackState.RUNNING)
+                self._report("info", "stack_ready", kafka=self._file.kafka, mongo=self._file.mongo)
+            self._publish()
+            if self._file is not None:
+                self._each_tick(self._file)
+            self._stop.wait(TICK_SECONDS)
+
+    def _is_ready(self) -> bool:
+        """Whether every sink answers: its metrics are served once its surroundings are there."""
+        answering = {card.pid for card in cards(self.layout.run)}
+        return self._supervisor.pids <= answering
+
+    def _revive(self, server: EmbeddedServer) -> None:
+        """Starts a server again until it runs or a stop is requested."""
+        self._report("error", "server_died", process=server.name, how=server.bury())
+        is_broker = isinstance(server, EmbeddedKafka)
+        if is_broker:
+            self._supervisor.stop(self._stop_seconds)  # 5
+        failures = 0
+        while not self._stop.requested:
+            try:
+                server.launch()  # 2
+                self._publish()
+                server.await_ready(self._stop)
+                if is_broker and not self._stop.requested:
+                    self._prepare_topics()
+                break
+            except (ServerDidNotStart, BrokerError) as error:
+                failures += 1
+                delay = self._backoff.delay(failures)
+                self._report("error", "server_did_not_start", process=server.name, reason=str(error),
+                             again_in_s=delay)  # fmt: skip
+                server.stop()
+                self._stop.wait(delay)
+        self._report("info", "server_started", process=server.name, port=server.port)
+        if is_broker:
+            self._supervisor.renew()
+
+    # -- stop ----------------------------------------------------------------------------------------------
+
+    def _stop_everything(self) -> None:
+        self._publish(StackState.STOPPING)
+        self._is_clean = self._supervisor.stop(self._stop_seconds)  # 4
+        for server in reversed(self._servers):  # the broker was added first
+            self._is_clean &= server.stop()
+            self._publish()
+        self._report("info", "stack_stopped", is_clean=self._is_clean)
+
+    # -- what is known -------------------------------------------------------------------------------------
+
+    @property
+    def _broker(self) -> EmbeddedKafka | None:
+        return next((server for server in self._servers if isinstance(server, EmbeddedKafka)), None)
+
+    @property
+    def _stop_seconds(self) -> float:
+        return self._settings.ingest.shutdown_seconds + STOP_EXTRA_SECONDS
+
+    def _own_pids(self) -> set[int]:
+        return self._supervisor.pids | {server.entry.pid for server in self._servers}
+
+    def _publish(self, state: StackState | None = None) -> None:
+        """Writes the stack file if it says something new."""
+        if self._file is None:
+            return
+        entries = [server.entry for server in self._servers]
+        entries += [_entry(child) for child in self._supervisor.children]
+        file = replace(self._file, state=state or self._file.state, processes=entries)
+        if file != self._file or not self.layout.stack_file.exists():
+            file.write(self.layout)
+            self._file = file
+
+
+def _entry(child: Child) -> ProcessEntry:
+    identity = child.identity if child.is_running and child.identity else ProcessId(0, 0.0)
+    return ProcessEntry(
+        child.name, identity.pid, identity.started, child.restarts, child.state.value, child.last_reason
+    )
