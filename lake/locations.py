@@ -10,6 +10,9 @@ from lake.settings import LakeSettings
 
 LAYERS = ("bronze", "silver", "gold")
 
+UNREADABLE = frozenset("%[]^|\\")
+"""Characters of a folder's name that delta-rs or DuckDB decode, or refuse with a panic (tried one by one)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Locations:
@@ -57,4 +60,8 @@ def locations(settings: LakeSettings) -> Locations:
         raise BadLocation(uri, "only folders and s3:// are known")
     if not uri:
         raise BadLocation(uri, "it is empty")
-    return Locations(str(Path(uri).expanduser().resolve()))
+    path = str(Path(uri).expanduser().resolve())
+    if set(path) & UNREADABLE:
+        named = " ".join(sorted(UNREADABLE))
+        raise BadLocation(uri, f"a folder's name with any of {named} is not read alike by all clients")
+    return Locations(path)

@@ -1,5 +1,7 @@
 """How to reach the stores: the lake's folder or bucket, and MongoDB. Frozen, read once at the entry."""
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
@@ -17,6 +19,17 @@ class S3Settings(BaseModel):
     request_timeout_s: float = Field(60.0, description="a store slower than this counts as away")
 
 
+class QuerySettings(BaseModel):
+    """What one DuckDB connection may use. What does not fit in memory goes to a temporary folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory_limit: str = Field("1GiB", description="of DuckDB's own buffers; one query beside the sinks fits")
+    threads: int | None = Field(None, description="default: one per core")
+    temp_dir: Path | None = Field(None, description="where to spill; default: the system's temporary folder")
+    temp_limit: str = Field("50GiB", description="most that a query may spill to disk")
+
+
 class LakeSettings(BaseModel):
     """Where the Delta tables live."""
 
@@ -24,6 +37,7 @@ class LakeSettings(BaseModel):
 
     uri: str = Field(".fleetlake/lake", description="a folder, or s3://bucket/prefix")
     s3: S3Settings = S3Settings()
+    query: QuerySettings = QuerySettings()
     ready_timeout_s: float = Field(60.0, description="how long a start waits for the store")
 
 

@@ -13,7 +13,7 @@ import boto3
 import botocore.exceptions
 from botocore.config import Config
 
-from lake.errors import AccessDenied, StoreUnavailable, Terminal, Transient
+from lake.errors import AccessDenied, BadLocation, StoreUnavailable, Terminal, Transient
 from lake.locations import Locations, locations
 from lake.settings import LakeSettings, S3Settings
 
@@ -136,10 +136,10 @@ def _ensure_bucket(store: Storage) -> None:
         client.head_bucket(Bucket=bucket)
     except botocore.exceptions.ClientError as error:
         if _code(error) not in {"404", "NoSuchBucket"}:
-            raise _translated(store, error) from error
+            raise translated(store, error) from error
         _create_bucket(client, store)
     except botocore.exceptions.BotoCoreError as error:
-        raise _translated(store, error) from error
+        raise translated(store, error) from error
 
 
 def _create_bucket(client: Any, store: Storage) -> None:
@@ -149,18 +149,21 @@ def _create_bucket(client: Any, store: Storage) -> None:
         client.create_bucket(Bucket=store.locations.bucket, **extra)
     except botocore.exceptions.ClientError as error:
         if _code(error) not in EXISTS:
-            raise _translated(store, error) from error
+            raise translated(store, error) from error
     except botocore.exceptions.BotoCoreError as error:
-        raise _translated(store, error) from error
+        raise translated(store, error) from error
 
 
-def _translated(store: Storage, error: Exception) -> Transient | Terminal:
+def translated(store: Storage, error: Exception) -> Transient | Terminal:
+    """What an error of the S3 client means for the caller."""
     address = store.s3.endpoint_url or store.locations.root
     if isinstance(error, botocore.exceptions.NoCredentialsError):
         return AccessDenied(STORE, address, "no access key is set (FLEETLAKE_LAKE__S3__ACCESS_KEY_ID)")
     if isinstance(error, botocore.exceptions.ClientError):
         code = _code(error)
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code in {"404", "NoSuchBucket"}:
+            return BadLocation(store.locations.root, f"there is no bucket {store.locations.bucket}")
         problem = f"{code} for bucket {store.locations.bucket}"
         if code in DENIED or 400 <= status < 429:
             return AccessDenied(STORE, address, problem)

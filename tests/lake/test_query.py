@@ -1,0 +1,198 @@
+"""SQL over the lake: always the newest version, only reading, only the lake."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from lake.errors import QueryFailed, QueryRefused
+from lake.locations import locations
+from lake.query import Warehouse
+from lake.settings import LakeSettings, QuerySettings
+from lake.storage import wait_ready
+
+
+def answer(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:
+    """The rows of a query."""
+    rows: list[dict[str, Any]] = warehouse.query(sql).table().to_pylist()
+    return rows
+
+
+@pytest.fixture(params=["folder", "s3"])
+def any_lake(request: pytest.FixtureRequest) -> LakeSettings:
+    """The same test on a local folder and on S3."""
+    name = "lake_settings" if request.param == "folder" else "s3_lake_settings"
+    settings: LakeSettings = request.getfixturevalue(name)
+    wait_ready(settings)
+    return settings
+
+
+def test_a_query_sees_what_was_committed_before_it(
+    any_lake: LakeSettings, write_bronze: Callable[..., Any], bronze_row: Callable[..., Any]
+) -> None:
+    """An open warehouse sees the first commit, the next one, and new gold tables."""
+    with Warehouse(any_lake) as warehouse:
+        assert answer(warehouse, "select count(*) as n from bronze.events") == [{"n": 0}]
+        write_bronze(any_lake, [bronze_row(offset=0)])
+        assert answer(warehouse, 'select "offset" from bronze.events') == [{"offset": 0}]
+        table = write_bronze(any_lake, [bronze_row(offset=1)])
+        assert answer(warehouse, "select count(*) as n from bronze.events") == [{"n": 2}]
+        trips = locations(any_lake).table("gold.trips")
+        write_deltalake(trips, pa.table({"distance_km": [1.5]}), storage_options=table._storage_options)
+        assert answer(warehouse, "select * from gold.trips") == [{"distance_km": 1.5}]
+        assert warehouse.tables() == ["bronze.events", "gold.trips", "silver.signals"]
+
+
+def test_bytes_lists_and_times_come_back_as_they_were(
+    any_lake: LakeSettings, write_bronze: Callable[..., Any], bronze_row: Callable[..., Any]
+) -> None:
+    """Every column of bronze survives the way through Delta and DuckDB; times are UTC."""
+    row = bronze_row(payload=b'{"v": 101.50}\xff\x00', rejected_signals=None)
+    write_bronze(any_lake, [row])
+    with Warehouse(any_lake) as warehouse:
+        (read,) = answer(warehouse, "select * from bronze.events")
+        assert read == row | dict.fromkeys(("received_time", "error", "error_detail"))
+        sql = "select date_trunc('hour', event_time)::varchar as hour, ingest_date from bronze.events"
+        assert answer(warehouse, sql) == [
+            {"hour": "2025-10-27 12:00:00+00", "ingest_date": date(2025, 10, 27)}
+        ]
+
+
+def test_tables_before_their_first_write_have_columns_and_no_rows(lake_settings: LakeSettings) -> None:
+    """A question to a new lake is answered with nothing, not with an error."""
+    with Warehouse(lake_settings) as warehouse:
+        assert answer(warehouse, "select vehicle_id, unnest(signals).value from bronze.events") == []
+        silver = warehouse.query("select * from silver.signals").table().schema
+        assert silver.field("event_time").type == pa.timestamp("us", tz="UTC")
+        assert silver.field("value").type == pa.float64()
+
+
+def test_a_table_that_gained_a_column_is_read_with_it(lake_settings: LakeSettings) -> None:
+    """An open warehouse follows a gold table whose columns change."""
+    trips = locations(lake_settings).table("gold.trips")
+    write_deltalake(trips, pa.table({"a": [1]}))
+    with Warehouse(lake_settings) as warehouse:
+        assert answer(warehouse, "select * from gold.trips") == [{"a": 1}]
+        write_deltalake(trips, pa.table({"a": [2], "b": [3]}), mode="overwrite", schema_mode="overwrite")
+        assert answer(warehouse, "select * from gold.trips") == [{"a": 2, "b": 3}]
+
+
+REFUSED = [
+    "create table t as select 1",
+    "drop view bronze.events",
+    "insert into bronze.events select * from bronze.events",
+    "with x as (select 1) delete from bronze.events",
+    "copy (select 1) to '{lake}/stolen.csv'",
+    "explain analyze copy (select 1) to '{lake}/stolen.csv'",
+    "/* */ explain analyze copy (select 1) to '{lake}/stolen.csv'",
+    "attach '{lake}/x.db'",
+    "install spatial",
+    "load httpfs",
+    "set threads = 1",
+    "set enable_external_access = true",
+    "call pragma_version()",
+    "prepare p as select 1",
+    "export database '{lake}/x'",
+    "select 1; drop view bronze.events",
+    "pivot bronze.events on topic using count(*)",
+    "",
+    "-- nothing",
+]
+
+
+@pytest.mark.parametrize("sql", REFUSED)
+def test_only_one_reading_statement_is_taken(lake_settings: LakeSettings, sql: str) -> None:
+    """Anything that is not one reading statement is refused before it runs, and leaves no file."""
+    store = wait_ready(lake_settings)
+    with Warehouse(lake_settings) as warehouse, pytest.raises(QueryRefused):
+        warehouse.query(sql.format(lake=store.locations.root))
+    assert not list(Path(store.locations.root).iterdir())
+
+
+READ = [
+    "select 1",
+    "with a as (select 1) select * from a",
+    "values (1)",
+    "from bronze.events",
+    "describe bronze.events",
+    "show all tables",
+    "summarize bronze.events",
+    "explain select 1",
+    "EXPLAIN (format json) select 1",
+    "explain analyze select 1",
+    "pivot bronze.events on topic in ('t') using count(*)",
+    "select 1 ;",
+]
+
+
+@pytest.mark.parametrize("sql", READ)
+def test_every_reading_statement_is_taken(lake_settings: LakeSettings, sql: str) -> None:
+    """People may look at everything."""
+    with Warehouse(lake_settings) as warehouse:
+        assert warehouse.query(sql).table().num_columns
+
+
+def test_files_beside_the_lake_cannot_be_read(lake_settings: LakeSettings, tmp_path: Path) -> None:
+    """Neither as text, nor as a Delta table, nor as a variable of this process."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    other = tmp_path / "lake-other"
+    write_deltalake(other, pa.table({"a": [1]}))
+    ours = pa.table({"a": [1]})
+    with Warehouse(lake_settings) as warehouse:
+        for source in (f"read_text('{secret}')", f"delta_scan('{other}')", f"'{secret}'", "ours"):
+            with pytest.raises(QueryFailed):
+                warehouse.query(f"from {source}").table()
+    assert ours.num_rows
+
+
+def test_an_error_names_its_place(lake_settings: LakeSettings) -> None:
+    """One line, with line and column counted as an editor counts."""
+    with Warehouse(lake_settings) as warehouse:
+        with pytest.raises(QueryFailed) as failed:
+            warehouse.query("select 'é' as a,\n  nope from bronze.events")
+        assert (failed.value.line, failed.value.column) == (2, 3)
+        assert "nope" in str(failed.value)
+        assert "\n" not in str(failed.value)
+        with pytest.raises(QueryFailed, match="line 1, column 8"):
+            warehouse.query("select 'unfinished")
+
+
+def test_an_error_in_the_middle_of_an_answer_is_raised(lake_settings: LakeSettings) -> None:
+    """Rows that cannot be computed end the reading; the rows before them are no complete answer."""
+    with Warehouse(lake_settings) as warehouse:
+        rows = warehouse.query("select if(i = 900000, error('broken row'), i) from range(1000000) t(i)")
+        with pytest.raises(QueryFailed, match="broken row"):
+            rows.table()
+
+
+def test_values_are_bound(lake_settings: LakeSettings) -> None:
+    """A parameter is a value, whatever it contains."""
+    with Warehouse(lake_settings) as warehouse:
+        rows = warehouse.query("select ? as a, ? as b", ["'; drop", datetime(2025, 1, 1, tzinfo=UTC)])
+        assert rows.table().to_pylist() == [{"a": "'; drop", "b": datetime(2025, 1, 1, tzinfo=UTC)}]
+
+
+def test_a_query_larger_than_memory_uses_the_disk(tmp_path: Path) -> None:
+    """The memory limit holds; the spilled files are gone afterwards."""
+    spill = tmp_path / "spill"
+    spill.mkdir()
+    query = QuerySettings(memory_limit="100MiB", threads=2, temp_dir=spill)
+    with Warehouse(LakeSettings(uri=str(tmp_path / "lake"), query=query)) as warehouse:
+        sql = "select count(*) as n from (select hash(i) h from range(8000000) t(i) order by h limit 7000000)"
+        assert answer(warehouse, sql) == [{"n": 7_000_000}]
+    assert not list(spill.iterdir())
+
+
+def test_a_folder_with_odd_characters_is_a_lake_like_any_other(
+    tmp_path: Path, write_bronze: Callable[..., Any], bronze_row: Callable[..., Any]
+) -> None:
+    """Blanks, quotes, signs of globs and addresses, accents in the path."""
+    settings = LakeSettings(uri=str(tmp_path / "it's a läke, ?a=b&c #1 *{y}:😀"))
+    write_bronze(settings, [bronze_row()])
+    with Warehouse(settings) as warehouse:
+        assert answer(warehouse, "select vehicle_id from bronze.events") == [{"vehicle_id": "981"}]
