@@ -91,14 +91,14 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_the_secret_is_shown_by_no_setting_and_given_to_every_client() -> None:
     """One object holds it; delta-rs and DuckDB get the same."""
-    secret = "it's"
+    hidden = "it's"
     s3 = S3Settings(
-        endpoint_url="https://minio:9000", access_key_id="key", secret_access_key=SecretStr(secret)
+        endpoint_url="https://minio:9000", access_key_id="key", secret_access_key=SecretStr(hidden)
     )
     settings = LakeSettings(uri="s3://bucket/x", s3=s3)
     store = storage(settings)
-    assert secret not in repr(settings)
-    assert store.options()["aws_secret_access_key"] == secret
+    assert hidden not in repr(settings)
+    assert store.options()["aws_secret_access_key"] == hidden
     assert store.options()["aws_allow_http"] == "false"
     assert "'it''s'" in (store.duckdb_secret() or "")
     assert storage(LakeSettings(uri="/data")).duckdb_secret() is None
