@@ -1,77 +1,32 @@
-"""Broken messages, each with the reason for which it must be rejected. A fault takes a valid message and
-breaks one thing in it; which faults a source can have follows from its contract."""
+"""Broken messages of every kind that a source can have, each with the reason for which it must be rejected.
+Which kinds those are follows from the contract."""
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+from typing import Final
 
 from contracts.limits import DEFAULT_LIMITS
 from contracts.model import Contract
 from contracts.reasons import Reason
-from simulate.channels import Channel
-from simulate.document import PLACEHOLDER, Document, Json, time_paths
+from simulate.bad_values import broken_list, broken_long, broken_values, missing_values
+from simulate.document import Json, time_paths
+from simulate.fault import Broken, Fault, broken_name, setting, without
 
-BEYOND_EVERY_RANGE = 1e15
-FUTURE_YEAR = 2100
-FUTURE_S = 4_102_444_800
-TICKS = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
-
-
-class Broken(NamedTuple):
-    """Key and payload of a message that must be rejected."""
-
-    key: bytes | None
-    payload: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """A valid message and what it reports."""
-
-    contract: Contract
-    key: bytes | None
-    payload: bytes
-    channels: Sequence[Channel]
-    rng: Random
-
-    def document(self) -> Document:
-        return Document(self.contract, self.payload)
-
-    def ranged(self) -> Channel | None:
-        """A signal of the message with a largest value, chosen at random; None where there is none."""
-        ranged = [channel for channel in self.channels if channel.high < math.inf]
-        return self.rng.choice(ranged) if ranged else None
-
-
-Operation = Callable[[Patient], Broken | None]
-"""Breaks the message; None where this message cannot be broken so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One kind of broken message."""
-
-    name: str
-    reason: Reason
-    operation: Operation = field(compare=False)
-    weight: int = 100
+FUTURE_YEAR: Final = 2100
+FUTURE_S: Final = 4_102_444_800
+TICKS: Final = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
 
 
 def faults_of(contract: Contract) -> list[Fault]:
     """All kinds that messages of this source can have."""
     faults = [*_broken_bytes(), *_broken_vehicle(contract), *_broken_time(contract)]
     if contract.sensor and contract.sensor.required:
-        faults += _broken_name("sensor", contract.sensor.field, DEFAULT_LIMITS.name_chars)
+        faults += broken_name("sensor", contract.sensor.field, DEFAULT_LIMITS.name_chars)
     if contract.shape == "long":
-        return [*faults, *_broken_long(contract), *_broken_values(one=True)]
+        return [*faults, *broken_long(contract), *broken_values(one=True)]
     if contract.shape == "list":
-        return [*faults, *_broken_list(contract)]
-    return [*faults, *_broken_values(one=contract.on_bad_value == "event"), *_missing_values(contract)]
-
-
-# -- bytes that are no object
+        return [*faults, *broken_list(contract)]
+    return [*faults, *broken_values(one=contract.on_bad_value == "event"), *missing_values(contract)]
 
 
 def _bytes(
@@ -123,42 +78,9 @@ def _broken_bytes() -> list[Fault]:
     return faults + [_bytes(name, malformed, _with_value(token)) for name, token in tokens.items()]
 
 
-# -- who, where and when
-
-
-def _setting(path: str, value: Json) -> Operation:
-    def operation(patient: Patient) -> Broken:
-        document = patient.document()
-        document.set(path, value)
-        return Broken(patient.key, document.written())
-
-    return operation
-
-
-def _without(*paths: str) -> Operation:
-    def operation(patient: Patient) -> Broken:
-        document = patient.document()
-        for path in paths:
-            document.delete(path)
-        return Broken(patient.key, document.written())
-
-    return operation
-
-
-def _broken_name(fact: str, path: str, limit: int) -> list[Fault]:
-    return [
-        Fault(f"{fact}_missing", Reason.MISSING_FIELD, _without(path)),
-        Fault(f"{fact}_null", Reason.MISSING_FIELD, _setting(path, None)),
-        Fault(f"{fact}_empty", Reason.MISSING_FIELD, _setting(path, "")),
-        Fault(f"{fact}_object", Reason.BAD_TYPE, _setting(path, {"id": 1})),
-        Fault(f"{fact}_fraction", Reason.BAD_TYPE, _setting(path, 1.5)),
-        Fault(f"{fact}_too_long", Reason.TOO_LARGE, _setting(path, "x" * (limit + 1))),
-    ]
-
-
 def _broken_vehicle(contract: Contract) -> list[Fault]:
     if contract.vehicle.field:
-        return _broken_name("vehicle", contract.vehicle.field, DEFAULT_LIMITS.vehicle_chars)
+        return broken_name("vehicle", contract.vehicle.field, DEFAULT_LIMITS.vehicle_chars)
     return [
         Fault("key_missing", Reason.MISSING_FIELD, lambda p: Broken(None, p.payload)),
         Fault("key_empty", Reason.MISSING_FIELD, lambda p: Broken(b"", p.payload)),
@@ -179,11 +101,11 @@ def _broken_time(contract: Contract) -> list[Fault]:
         "time_boolean": True,
         "time_object": {"seconds": 1},
     }
-    faults = [Fault(name, Reason.BAD_TIME, _setting(paths[0], value)) for name, value in values.items()]
+    faults = [Fault(name, Reason.BAD_TIME, setting(paths[0], value)) for name, value in values.items()]
     return [
         *faults,
-        Fault("time_missing", Reason.MISSING_FIELD, _without(*paths)),
-        Fault("time_in_the_future", Reason.FUTURE_TIME, _setting(paths[0], _future(contract))),
+        Fault("time_missing", Reason.MISSING_FIELD, without(*paths)),
+        Fault("time_in_the_future", Reason.FUTURE_TIME, setting(paths[0], _future(contract))),
     ]
 
 
@@ -194,125 +116,3 @@ def _future(contract: Contract) -> Json:
         return "/".join(parts[part] for part in source.columns.order)
     form = source.format[0]
     return f"{FUTURE_YEAR}-01-01T00:00:00Z" if form == "iso" else FUTURE_S * TICKS[form]
-
-
-# -- values
-
-
-def _token(token: bytes) -> Operation:
-    """The raw token as the value of one ranged signal."""
-
-    def operation(patient: Patient) -> Broken | None:
-        channel = patient.ranged()
-        if channel is None:
-            return None
-        document = patient.document()
-        document.set_value(PLACEHOLDER, channel.signal)
-        return Broken(patient.key, document.written(token))
-
-    return operation
-
-
-def _all_values(value: Json, *, ranged: bool) -> Operation:
-    """Every signal of the message gets the value; not where one would accept it."""
-
-    def operation(patient: Patient) -> Broken | None:
-        if ranged and any(channel.high == math.inf for channel in patient.channels):
-            return None
-        document = patient.document()
-        for channel in patient.channels:
-            document.set_value(value, channel.signal)
-        return Broken(patient.key, document.written())
-
-    return operation
-
-
-def _broken_values(*, one: bool) -> list[Fault]:
-    """Where one bad value rejects the message, one is broken; else all are."""
-    faults = [
-        Fault("values_arrays", Reason.BAD_TYPE, _all_values([1, 2], ranged=False)),
-        Fault("values_huge", Reason.OUT_OF_RANGE, _all_values(BEYOND_EVERY_RANGE, ranged=True)),
-    ]
-    if not one:
-        return faults
-    tokens = {
-        "value_words": (Reason.BAD_TYPE, b'"fast"'),
-        "value_array": (Reason.BAD_TYPE, b"[1]"),
-        "value_object": (Reason.BAD_TYPE, b'{"v":1}'),
-        "value_huge": (Reason.OUT_OF_RANGE, b"1e15"),
-        "value_huge_text": (Reason.OUT_OF_RANGE, b'" 1e15 "'),
-        "value_beyond_double": (Reason.OUT_OF_RANGE, b"1e400"),
-        "value_many_digits": (Reason.OUT_OF_RANGE, b"9" * 80),
-    }
-    return faults + [Fault(name, reason, _token(token)) for name, (reason, token) in tokens.items()]
-
-
-def _missing_values(contract: Contract) -> list[Fault]:
-    """Wide messages: one that is required is missing, or all are."""
-    required = [
-        Fault(f"{wire}_missing", Reason.MISSING_FIELD, _without(wire)) for wire in contract.required[:2]
-    ]
-    return [*required, Fault("no_values", Reason.MISSING_FIELD, _only_envelope)]
-
-
-def _only_envelope(patient: Patient) -> Broken:
-    document = patient.document()
-    document.keep_only_envelope()
-    return Broken(patient.key, document.written())
-
-
-def _broken_long(contract: Contract) -> list[Fault]:
-    shape = contract.long_shape
-    if shape is None:
-        return []
-    faults = [
-        *_broken_name("name", shape.name, DEFAULT_LIMITS.name_chars),
-        Fault("value_missing", Reason.MISSING_FIELD, _without(*shape.value_fields)),
-    ]
-    faults = [fault for fault in faults if fault.name != "name_null"]
-    if shape.value_type:
-        faults.append(Fault("value_type_unknown", Reason.BAD_TYPE, _setting(shape.value_type, "9")))
-    return faults
-
-
-def _broken_list(contract: Contract) -> list[Fault]:
-    shape = contract.list_shape
-    if shape is None:
-        return []
-    return [
-        Fault("items_missing", Reason.MISSING_FIELD, _without(shape.items)),
-        Fault("items_empty", Reason.MISSING_FIELD, _setting(shape.items, [])),
-        Fault("items_object", Reason.BAD_TYPE, _setting(shape.items, {"speed": 1})),
-        Fault("items_nameless", Reason.BAD_TYPE, _setting(shape.items, [{shape.value: 1}])),
-    ]
-
-
-# -- one bad signal among good ones
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """A message that lives, with one signal refused."""
-
-    signal: str
-    reason: Reason
-    payload: bytes
-
-
-def flaw(patient: Patient) -> Flaw | None:
-    """Breaks one signal and leaves its siblings; None where the message would not live with that."""
-    contract = patient.contract
-    channel = patient.ranged()
-    if contract.shape == "long" or contract.on_bad_value == "event" or len(patient.channels) < 2:
-        return None
-    if channel is None or _wire_fields(contract, channel.signal) != 1:
-        return None
-    document = patient.document()
-    bad = patient.rng.random() < 0.5
-    document.set_value([1] if bad else BEYOND_EVERY_RANGE, channel.signal)
-    return Flaw(channel.signal, Reason.BAD_TYPE if bad else Reason.OUT_OF_RANGE, document.written())
-
-
-def _wire_fields(contract: Contract, signal: str) -> int:
-    """How many fields of their own carry the signal; parts of an object are none."""
-    return sum(field.signal == signal for field in contract.fields.values())

@@ -100,14 +100,21 @@ class Vehicle:
         self._stretch: Stretch = self._next
         self._since = self._until = self.now = start_s - rng.uniform(0.0, 120.0)
         self.coolant = self.climate.temperature(self.now) + rng.uniform(0.0, 60.0)
-        self._begin(self._first_phase(driving=driving))
+        self._begin_life(start_s, driving=driving)
         self.advance(start_s)
 
-    def _first_phase(self, *, driving: bool) -> Phase:
+    def _begin_life(self, start_s: float, *, driving: bool) -> None:
+        """In any phase. Who sleeps wakes within half a minute, so that a short run sees cars wake up."""
         drawn = self._rng.random()
         if driving or drawn < 0.70:
-            return Phase.DRIVING
-        return Phase.IDLING if drawn < 0.80 else Phase.CHARGING if drawn < 0.90 else Phase.PARKED
+            self._begin(Phase.DRIVING)
+        elif drawn < 0.80:
+            self._begin(Phase.IDLING)
+        elif drawn < 0.90:
+            self._begin(Phase.CHARGING)
+        else:
+            self.phase = Phase.ASLEEP
+            self._stand(start_s - self._until + self._rng.uniform(2.0, 30.0))
 
     def advance(self, now: float) -> None:
         """Lives on until `now`; the past is gone."""
