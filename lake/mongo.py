@@ -46,7 +46,10 @@ RETRYABLE_CODES = frozenset(
 
 
 def open_client(settings: MongoSettings) -> Client:
-    """A client of the server; connects when first used. A write counts once a majority has it on disk."""
+    """A client of the server; connects when first used. A write counts once a majority has it.
+
+    A server of its own may lose the last ones when it is killed: `StateMarks.barrier` waits for the disk.
+    """
     milliseconds = max(1, int(settings.timeout_s * 1000))
     try:
         return pymongo.MongoClient(
@@ -56,7 +59,6 @@ def open_client(settings: MongoSettings) -> Client:
             connectTimeoutMS=milliseconds,
             socketTimeoutMS=milliseconds,
             w="majority",
-            journal=True,
         )
     except (errors.InvalidURI, errors.ConfigurationError, ValueError) as error:
         raise BadAddress(STORE, str(error)) from error
