@@ -1,46 +1,36 @@
 """A member of a consumer group as the sinks see it: runs of columns, rebalances as three calls, own errors.
 
 It guarantees that a partition is read from where its listener says, that nothing of a partition is returned
-after it was revoked or lost, and that an exception of a listener comes out of `poll` as itself.
+after it was revoked or lost, that no failure swallows messages that were already taken, and that an exception
+of a listener comes out of `poll` as itself.
 """
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
-import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 from broker import errors
-from broker.client import MISSING_TOPIC, MOVED_ON, UNAUTHENTICATED, UNAVAILABLE, client_options, translate
+from broker.client import client_options, translate
+from broker.demand import FetchOnDemand
+from broker.health import Health
+from broker.intake import Intake
+from broker.membership import Membership, RebalanceListener, Starts, named
 from broker.metadata import GroupMetadata
 from broker.prefetch import THROUGHPUT, Prefetch
 from broker.record import Records, TopicPartition
 from broker.runs import split_runs
 from broker.settings import KafkaSettings
 
+__all__ = ["GroupConsumer", "OffsetReset", "RebalanceListener"]
+
 REQUEST_TIMEOUT_S = 10.0
 """For one question to the broker; longer than a leader change, shorter than an operator's patience."""
 PROBE_PERIOD_S = 1.0
 
-log = structlog.get_logger()
-
-
-class RebalanceListener(Protocol):
-    """What a sink does when partitions come and go. Called inside `GroupConsumer.poll` and `close`."""
-
-    def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
-        """Where to begin. A partition left out begins at the group's committed offset, else by offset_reset.
-
-        If it raises, `poll` raises that, reads nothing of these partitions and asks again at the next call.
-        """
-
-    def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
-        """Still owned here: commit before returning."""
-
-    def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
-        """No longer owned: drop what was read of them."""
+OffsetReset = Literal["earliest", "latest", "error"]
 
 
 class GroupConsumer:
@@ -52,68 +42,105 @@ class GroupConsumer:
         sink: str,
         *,
         prefetch: Prefetch = THROUGHPUT,
-        offset_reset: Literal["earliest", "latest", "error"] = "earliest",
+        offset_reset: OffsetReset = "earliest",
         instance_id: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.group = f"{settings.group_prefix}.{sink}"
-        self.broker_down = False
-        self.reconnects = 0
         self._settings = settings
-        self._instance_id = instance_id
+        self._offset_reset = offset_reset
         self._monotonic = monotonic
         self._probe_at = 0.0
-        self._listener: RebalanceListener | None = None
-        self._owned: dict[TopicPartition, None] = {}
-        self._unplaced: list[TopicPartition] = []
-        self._failure: BaseException | None = None
+        self._health = Health(settings, instance_id or self.group)
+        self._membership: Membership | None = None
         options = group_options(settings, self.group, prefetch, offset_reset, instance_id)
-        self._consumer = Consumer({**options, "error_cb": self._on_error})
+        self._consumer = Consumer({**options, "error_cb": self._health.on_error})
+        self._demand = (
+            FetchOnDemand(self._consumer, prefetch.queued_messages, monotonic)
+            if settings.fetches_on_demand
+            else None
+        )
+        self._intake = Intake(self._consumer, self._health, self._out_of_range, self._demand, monotonic)
+
+    @property
+    def broker_down(self) -> bool:
+        """Whether the broker was away when last heard of; polls are empty meanwhile."""
+        return self._health.broker_down
+
+    @property
+    def reconnects(self) -> int:
+        """How often the broker came back: it may be another life of it."""
+        return self._health.reconnects
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """Joins the group at the next polls."""
-        self._listener = listener
+        member = self._membership = Membership(
+            self._consumer,
+            self.group,
+            listener,
+            group_starts=self._group_starts,
+            health=self._health,
+            intake=self._intake,
+        )
         self._consumer.subscribe(
-            list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
+            list(topics), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
         )
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Up to `max_records` messages as runs per partition; empty when none came in time or the broker is
         away (`broker_down`). Rebalance calls happen inside."""
-        if self._unplaced:
-            self._place()
+        self._health.raise_kept()
+        if self._membership is not None:
+            self._membership.place()
         try:
-            messages = self._consumer.consume(max_records, timeout_s)
+            messages = self._intake.take(max_records, timeout_s)
         except KafkaException as error:
             raise self._translated(error, "polling") from error
-        self._raise_failure()
-        return self._runs(self._without_errors(messages))
+        if messages:
+            self._health.seen()
+            runs = split_runs(messages, self._position)
+            return [run for run in runs if run.topic_partition in self._owned]
+        self._health.raise_kept()
+        self._probe()
+        return []
 
     def assignment(self) -> list[TopicPartition]:
         """The partitions owned now."""
         return list(self._owned)
 
     def positions(self) -> dict[TopicPartition, int]:
-        """The next offset to be returned of each owned partition that has one yet.
-
-        Aborted and control records that were passed over count.
-        """
-        places = self._consumer.position(_places(self._owned))
-        return {_name(place): place.offset for place in places if place.offset >= 0}
+        """The next offset to be returned of each owned partition; aborted and control records that were
+        passed over count."""
+        known = {
+            named(place): place.offset
+            for place in self._consumer.position(_places(self._owned))
+            if place.offset >= 0
+        }
+        return {**self._owned, **known}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """The next poll goes on at `offset`; what was fetched ahead is dropped."""
         try:
-            self._consumer.seek(Place(partition.topic, partition.partition, offset))
+            self._consumer.seek(Place(*partition, offset))
         except KafkaException as error:
             raise self._translated(error, f"seeking {partition} to {offset}") from error
+        self._owned[partition] = offset
+        if self._demand is not None:
+            self._demand.moved(partition, offset)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Nothing more of them is returned until `resume`; what was fetched ahead is thrown away."""
-        self._consumer.pause(_places(partitions))
+        if self._demand is not None:
+            self._demand.hold(partitions)
+        else:
+            self._consumer.pause(_places(partitions))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        self._consumer.resume(_places(partitions))
+        """Takes `pause` back. It may be a second until the first record comes."""
+        if self._demand is not None:
+            self._demand.release(partitions)
+        else:
+            self._consumer.resume(_places(partitions))
 
     def committed(
         self, partitions: Iterable[TopicPartition], timeout_s: float = REQUEST_TIMEOUT_S
@@ -126,33 +153,31 @@ class GroupConsumer:
         for place in places:
             if place.error is not None:
                 raise translate(place.error, self._settings, "reading committed offsets", self.group)
-        return {_name(place): place.offset if place.offset >= 0 else None for place in places}
+        return {named(place): place.offset if place.offset >= 0 else None for place in places}
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Stores the group's offsets, and returns when the broker has them."""
         if not offsets:
             return
-        places = [Place(name.topic, name.partition, offset) for name, offset in offsets.items()]
+        places = [Place(*name, offset) for name, offset in offsets.items()]
         try:
             results = self._consumer.commit(offsets=places, asynchronous=False)
         except KafkaException as error:
-            raise self._commit_error(error.args[0]) from error
+            raise self._health.commit_error(error.args[0]) from error
         for place in results:
             if place.error is not None:
-                raise self._commit_error(place.error)
+                raise self._health.commit_error(place.error)
 
     def watermarks(self, partition: TopicPartition, timeout_s: float = REQUEST_TIMEOUT_S) -> tuple[int, int]:
         """Log start and log end, asked from the broker; the end is the last stable offset."""
         try:
-            low, high = self._consumer.get_watermark_offsets(
-                Place(partition.topic, partition.partition), timeout_s
-            )
+            return self._consumer.get_watermark_offsets(Place(*partition), timeout_s)
         except KafkaException as error:
             raise self._translated(error, f"reading the log's ends of {partition}") from error
-        return low, high
 
     def lag(self) -> dict[TopicPartition, int]:
-        """Records behind the log's end as last fetched, per owned partition; no request is made."""
+        """Records behind the log's end as last fetched, per owned partition; no request is made. A partition
+        that was not fetched yet is left out."""
         lag = {}
         for name, position in self.positions().items():
             _, high = self._consumer.get_watermark_offsets(Place(*name), cached=True)
@@ -167,116 +192,34 @@ class GroupConsumer:
     def close(self) -> None:
         """Leaves the group (a static member stays until its session ends) after `on_revoked`."""
         self._consumer.close()
-        self._raise_failure()
+        self._health.raise_kept()
 
-    # Rebalances. The client library swallows nothing of ours: a failure is kept and raised by `poll`.
+    @property
+    def _owned(self) -> Starts:
+        return self._membership.owned if self._membership is not None else {}
 
-    def _assigned(self, _: Consumer, places: list[Place]) -> None:
-        self._unplaced.extend(map(_name, places))
-        log.info("kafka.assigned", group=self.group, partitions=_texts(places))
-        try:
-            self._place()
-        except BaseException as failure:  # noqa: BLE001 - kept, and raised by poll
-            self._failure = failure
-            self._consumer.incremental_assign([])
+    def _group_starts(self, names: list[TopicPartition]) -> Starts:
+        """Where the group stands, else where `offset_reset` says."""
+        if not names:
+            return {}
+        return {
+            name: self._first_start(name) if offset is None else offset
+            for name, offset in self.committed(names).items()
+        }
 
-    def _place(self) -> None:
-        """Starts reading the partitions that were assigned, from where the listener says."""
-        assert self._listener is not None  # noqa: S101 - subscribe came first
-        starts = self._listener.on_assigned(tuple(self._unplaced))
-        places = [Place(*name, starts[name]) if name in starts else Place(*name) for name in self._unplaced]
-        self._consumer.incremental_assign(places)
-        self._owned.update(dict.fromkeys(self._unplaced))
-        self._unplaced.clear()
-
-    def _revoked(self, _: Consumer, places: list[Place]) -> None:
-        self._give_up(places, "revoked")
-
-    def _lost(self, _: Consumer, places: list[Place]) -> None:
-        self._give_up(places, "lost")
-
-    def _give_up(self, places: list[Place], how: Literal["revoked", "lost"]) -> None:
-        log.info("kafka.given_up", how=how, group=self.group, partitions=_texts(places))
-        names = list(map(_name, places))
-        self._unplaced = [name for name in self._unplaced if name not in names]
-        owned = [name for name in names if name in self._owned]
-        try:
-            self._tell(owned, how)
-        except BaseException as failure:  # noqa: BLE001 - kept, and raised by poll
-            self._failure = failure
-        for name in owned:
-            del self._owned[name]
-        self._consumer.incremental_unassign(_places(owned))
-
-    def _tell(self, owned: list[TopicPartition], how: Literal["revoked", "lost"]) -> None:
-        if owned and self._listener is not None:
-            (self._listener.on_revoked if how == "revoked" else self._listener.on_lost)(owned)
-
-    def _raise_failure(self) -> None:
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
-
-    # Errors.
-
-    def _on_error(self, error: KafkaError) -> None:
-        """Errors of no single partition: from the client's background, while polling."""
-        if error.code() in UNAVAILABLE:
-            if not self.broker_down:
-                log.warning("kafka.down", address=self._settings.bootstrap_servers, detail=error.str())
-            self.broker_down = True
-        elif error.code() in UNAUTHENTICATED or error.fatal():
-            self._failure = self._failure or translate(
-                error, self._settings, "polling", self._instance_id or self.group
-            )
-        else:
-            log.warning("kafka.error", code=error.name(), detail=error.str())
-
-    def _without_errors(self, messages: list[Message]) -> list[Message]:
-        if not any(map(Message.error, messages)):
-            return messages
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                self._handle(message, error)
-        return [message for message in messages if message.error() is None]
-
-    def _handle(self, message: Message, error: KafkaError) -> None:
-        """Raises what `poll` must raise; the rest the client library repairs by itself."""
-        code, topic = error.code(), message.topic() or ""
-        if code == KafkaError._AUTO_OFFSET_RESET:
-            raise self._out_of_range(TopicPartition(topic, message.partition() or 0), message.offset())
-        if code in MISSING_TOPIC:
-            raise errors.TopicMissing([topic])
-        if code == KafkaError._MAX_POLL_EXCEEDED or code in MOVED_ON:
-            log.warning("kafka.left_group", group=self.group, code=error.name(), detail=error.str())
-        elif code in UNAVAILABLE or (error.retriable() and not error.fatal()):
-            self._on_error(error)
-        else:
-            raise translate(error, self._settings, "polling", topic or self._instance_id or self.group)
-
-    def _out_of_range(self, name: TopicPartition, offset: int | None) -> errors.OffsetOutOfRange:
+    def _first_start(self, name: TopicPartition) -> int:
         low, high = self.watermarks(name)
-        wanted = offset if offset is not None and offset >= 0 else None
-        return errors.OffsetOutOfRange(name.topic, name.partition, wanted, low, high)
+        if self._offset_reset == "error":
+            raise errors.OffsetOutOfRange(*name, None, low, high)
+        return low if self._offset_reset == "earliest" else high
 
-    def _commit_error(self, error: KafkaError) -> errors.BrokerError:
-        if error.code() in MOVED_ON:
-            return errors.GroupRebalanced(self.group, error.str())
-        return translate(error, self._settings, "committing offsets", self._instance_id or self.group)
-
-    def _translated(self, error: KafkaException, doing: str) -> errors.BrokerError:
-        return translate(error.args[0], self._settings, doing, self._instance_id or self.group)
-
-    # Messages.
-
-    def _runs(self, messages: list[Message]) -> list[Records]:
-        if not messages:
-            self._probe()
-            return []
-        self._up_again()
-        runs = split_runs(messages, self._position)
-        return [run for run in runs if run.topic_partition in self._owned]
+    def _out_of_range(self, name: TopicPartition, offset: int | None) -> errors.BrokerError:
+        try:
+            low, high = self.watermarks(name)
+        except errors.BrokerError as error:
+            return error
+        wanted = offset if offset is not None and offset >= 0 else self._owned.get(name)
+        return errors.OffsetOutOfRange(*name, wanted, low, high)
 
     def _position(self, name: TopicPartition) -> int:
         return self._consumer.position([Place(*name)])[0].offset
@@ -290,20 +233,17 @@ class GroupConsumer:
             self.watermarks(next(iter(self._owned)), timeout_s=0.2)
         except errors.Transient:
             return
-        self._up_again()
+        self._health.seen()
 
-    def _up_again(self) -> None:
-        if self.broker_down:
-            self.broker_down = False
-            self.reconnects += 1
-            log.info("kafka.up", address=self._settings.bootstrap_servers)
+    def _translated(self, error: KafkaException, doing: str) -> errors.BrokerError:
+        return translate(error.args[0], self._settings, doing, self.group)
 
 
 def group_options(
     settings: KafkaSettings,
     group: str,
     prefetch: Prefetch,
-    offset_reset: str,
+    offset_reset: OffsetReset,
     instance_id: str | None,
 ) -> dict[str, object]:
     """The client options of a group member."""
@@ -313,6 +253,7 @@ def group_options(
         "auto.offset.reset": offset_reset,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
+        "enable.partition.eof": settings.fetches_on_demand,
         "isolation.level": "read_committed",
         "allow.auto.create.topics": False,
         "max.poll.interval.ms": settings.max_poll_interval_ms,
@@ -326,13 +267,5 @@ def group_options(
     return client_options(settings, ours)
 
 
-def _name(place: Place) -> TopicPartition:
-    return TopicPartition(place.topic, place.partition)
-
-
 def _places(names: Iterable[TopicPartition]) -> list[Place]:
     return [Place(*name) for name in names]
-
-
-def _texts(places: Iterable[Place]) -> list[str]:
-    return [str(_name(place)) for place in places]

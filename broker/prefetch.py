@@ -27,6 +27,8 @@ class Prefetch:
             "fetch.message.max.bytes": self.fetch_bytes,
             "fetch.wait.max.ms": self.fetch_wait_ms,
             "fetch.min.bytes": self.fetch_min_bytes,
+            # The embedded broker answers with all it has; others keep to fetch.max.bytes (50 MB).
+            "receive.message.max.bytes": 2_147_483_647,
         }
 
 

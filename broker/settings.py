@@ -38,6 +38,11 @@ class KafkaSettings(BaseModel):
         description="set for a broker without topic ids: holds the id of the broker's present life, "
         "renewed when its log may have gone back",
     )
+    fetch_on_demand: bool | None = Field(
+        None,
+        description="rest at the log's end and fetch long backlogs one by one, for a broker that neither "
+        "waits nor limits what it sends; default: where an incarnation_file is set, as for the embedded one",
+    )
     replication_factor: int | None = Field(
         None, description="of topics that are created; default: the broker's own default"
     )
@@ -48,3 +53,7 @@ class KafkaSettings(BaseModel):
         default_factory=dict, description="retention per topic in ms, instead of the contract's"
     )
     ready_timeout_s: float = Field(60.0, description="how long a start waits for the broker and topics")
+
+    @property
+    def fetches_on_demand(self) -> bool:
+        return self.incarnation_file is not None if self.fetch_on_demand is None else self.fetch_on_demand

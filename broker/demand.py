@@ -1,0 +1,130 @@
+"""Fetching only where there is something: for a broker that answers an empty fetch at once and a fetch of a
+backlog with all of it (the embedded one).
+
+Left alone, the client would ask such a broker 20,000 times a second and hold the rest of every log in memory.
+Here a partition whose end was reached is paused for a short rest, and of long backlogs only as many are
+fetched at a time as fit the queue: one at least.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import TopicPartition as Place
+
+from broker.record import TopicPartition
+
+REST_S = 0.02
+"""Delay that a resting partition adds at most; shorter rests cost CPU in proportion."""
+LONG_AGO_S = 1.0
+"""After this long a backlog may have become large: its size is asked before it is fetched."""
+ASK_TIMEOUT_S = 0.5
+
+
+class FetchOnDemand:
+    """Pauses and resumes the partitions of one consumer, beside the pauses that the caller asks for."""
+
+    def __init__(self, consumer: Consumer, limit: int, monotonic: Callable[[], float]) -> None:
+        self._consumer = consumer
+        self._limit = limit
+        self._monotonic = monotonic
+        self._next_look = 0.0
+        self._resting: dict[TopicPartition, int] = {}
+        """Partition -> offset it will go on at. Insertion order makes turns fair."""
+        self._looked: dict[TopicPartition, float] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        """Partition that is fetched -> the log's end when its fetching began."""
+        self._held: set[TopicPartition] = set()
+
+    def assigned(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Just assigned: nothing is fetched before the size of the backlog is known."""
+        self._consumer.pause(_places(starts))
+        self._resting.update(starts)
+        self._next_look = 0.0
+
+    def given_up(self, names: Iterable[TopicPartition]) -> None:
+        for name in names:
+            for known in (self._resting, self._looked, self._ends):
+                known.pop(name, None)
+            self._held.discard(name)
+
+    def reached_end(self, name: TopicPartition, offset: int) -> None:
+        """Everything before `offset` was fetched and nothing more is there."""
+        self._consumer.pause([Place(*name)])
+        self._ends.pop(name, None)
+        self._resting[name] = offset
+        self._looked[name] = self._monotonic()
+
+    def moved(self, name: TopicPartition, offset: int) -> None:
+        """The caller goes on elsewhere in the partition."""
+        if name in self._resting:
+            self._resting[name] = offset
+            self._looked.pop(name, None)
+            self._next_look = 0.0
+
+    def hold(self, names: Iterable[TopicPartition]) -> None:
+        """The caller wants nothing of these."""
+        held = set(names)
+        self._held |= held
+        self._consumer.pause(_places(held))
+
+    def release(self, names: Iterable[TopicPartition]) -> None:
+        """The caller wants these again."""
+        released = self._held.intersection(names)
+        self._held -= released
+        self._consumer.resume(_places(released & self._ends.keys()))
+        self._next_look = 0.0
+
+    def look(self) -> float:
+        """Wakes the partitions whose rest is over; returns the seconds until the next look."""
+        now = self._monotonic()
+        if now >= self._next_look:
+            self._next_look = now + REST_S
+            self._wake(now)
+        return max(0.001, self._next_look - now)
+
+    def _wake(self, now: float) -> None:
+        room = self._limit - self._unread_of_fetched()
+        awake: dict[TopicPartition, int] = {}
+        for name, at in self._resting.items():
+            if (self._ends or awake) and room < self._limit // 2:
+                break
+            if name in self._held:
+                continue
+            end = self._end_to_fetch(name, at, now)
+            if end is not None:
+                awake[name] = end
+                room -= end - at
+        for name in awake:
+            del self._resting[name]
+        self._ends |= awake
+        if awake:
+            self._consumer.resume(_places(awake))
+            self._rouse(next(iter(awake)))
+
+    def _unread_of_fetched(self) -> int:
+        places = self._consumer.position(_places(self._ends))
+        ends = self._ends.values()
+        return sum(max(0, end - place.offset) for place, end in zip(places, ends, strict=True))
+
+    def _end_to_fetch(self, name: TopicPartition, at: int, now: float) -> int | None:
+        """The log's end if something may wait, None if not; asked only if it may be much."""
+        if now - self._looked.get(name, now - 2 * LONG_AGO_S) < LONG_AGO_S:
+            return at
+        try:
+            low, high = self._consumer.get_watermark_offsets(Place(*name), ASK_TIMEOUT_S)
+        except KafkaException:
+            self._next_look = now + LONG_AGO_S  # busy or away: asking again is what finds it
+            return None
+        self._looked[name] = now
+        return None if low <= at == high else high
+
+    def _rouse(self, name: TopicPartition) -> None:
+        """The client's broker thread sleeps up to a second when nothing is fetched; any request wakes it."""
+        try:
+            self._consumer.get_watermark_offsets(Place(*name), ASK_TIMEOUT_S)
+        except KafkaException:
+            return
+
+
+def _places(names: Iterable[TopicPartition]) -> list[Place]:
+    return [Place(*name) for name in names]

@@ -1,0 +1,97 @@
+"""Takes messages out of the client for a group consumer: errors between them are judged, and none of the
+messages is lost by an error or returned for a partition that was given up meanwhile."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from confluent_kafka import Consumer, KafkaError, Message
+
+from broker.demand import FetchOnDemand
+from broker.health import Health
+from broker.record import TopicPartition
+
+OutOfRange = Callable[[TopicPartition, int | None], BaseException]
+
+
+class Intake:
+    """`take` of a broker that waits for data, or of one that does not (`demand`)."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        health: Health,
+        out_of_range: OutOfRange,
+        demand: FetchOnDemand | None,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._consumer = consumer
+        self._health = health
+        self._out_of_range = out_of_range
+        self._demand = demand
+        self._monotonic = monotonic
+        self._gone: set[TopicPartition] = set()
+
+    def taken_over(self, starts: Mapping[TopicPartition, int]) -> None:
+        """These are assigned and begin at these offsets."""
+        if self._demand is not None:
+            self._demand.assigned(starts)
+
+    def given_up(self, names: Iterable[TopicPartition]) -> None:
+        """What was taken of these and not returned yet is void."""
+        self._gone.update(names)
+        if self._demand is not None:
+            self._demand.given_up(names)
+
+    def take(self, max_records: int, timeout_s: float) -> list[Message]:
+        """Up to `max_records` messages that came within `timeout_s`."""
+        if self._demand is None:
+            return self._without_errors(self._consumer.consume(max_records, timeout_s))
+        return self._take_on_demand(self._demand, max_records, timeout_s)
+
+    def _take_on_demand(self, demand: FetchOnDemand, max_records: int, timeout_s: float) -> list[Message]:
+        """Returns to `demand` at every event, so that no partition spins at its end."""
+        deadline = self._monotonic() + timeout_s
+        taken: list[Message] = []
+        while len(taken) < max_records:
+            self._gone.clear()
+            first = self._consumer.poll(min(demand.look(), max(0.0, deadline - self._monotonic())))
+            taken = self._still_ours(taken)
+            if first is not None:
+                room = max_records - len(taken) - 1
+                more = self._consumer.consume(room, 0) if room else []
+                taken = self._still_ours([*taken, *self._without_errors([first])])
+                taken += self._without_errors(more)
+            if self._monotonic() >= deadline:
+                break
+        return taken
+
+    def _still_ours(self, taken: list[Message]) -> list[Message]:
+        """`taken` without partitions that were given up since: they may be back, at another offset."""
+        if not self._gone:
+            return taken
+        gone = set(self._gone)
+        self._gone.clear()
+        return [message for message in taken if _where(message) not in gone]
+
+    def _without_errors(self, messages: list[Message]) -> list[Message]:
+        if not any(map(Message.error, messages)):
+            return messages
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                self._judge(message, error)
+        return [message for message in messages if message.error() is None]
+
+    def _judge(self, message: Message, error: KafkaError) -> None:
+        name = _where(message)
+        if error.code() == KafkaError._PARTITION_EOF:
+            if self._demand is not None:
+                self._demand.reached_end(name, message.offset() or 0)
+        elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._health.keep(self._out_of_range(name, message.offset()))
+        else:
+            self._health.on_partition_error(error, name.topic)
+
+
+def _where(message: Message) -> TopicPartition:
+    partition = message.partition()
+    return TopicPartition(message.topic() or "", -1 if partition is None else partition)

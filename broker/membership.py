@@ -1,0 +1,113 @@
+"""Which partitions a consumer owns, and from where it reads them: the client library's rebalance calls become
+calls of a listener whose exceptions are never lost."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import structlog
+from confluent_kafka import Consumer
+from confluent_kafka import TopicPartition as Place
+
+from broker.health import Health
+from broker.intake import Intake
+from broker.record import TopicPartition
+
+log = structlog.get_logger()
+
+Starts = dict[TopicPartition, int]
+
+
+class RebalanceListener(Protocol):
+    """What a sink does when partitions come and go. Called inside `GroupConsumer.poll` and `close`."""
+
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where to begin. A partition left out begins at the group's committed offset, else by offset_reset.
+
+        If it raises, `poll` raises that, reads nothing of these partitions and asks again at the next call.
+        """
+
+    def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        """Still owned here: commit before returning."""
+
+    def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        """No longer owned: drop what was read of them."""
+
+
+class Membership:
+    """The partitions of one group member."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        group: str,
+        listener: RebalanceListener,
+        *,
+        group_starts: Callable[[list[TopicPartition]], Starts],
+        health: Health,
+        intake: Intake,
+    ) -> None:
+        self.owned: Starts = {}
+        """Partition -> the offset it was assigned or sought at: its position until a record was returned."""
+        self._consumer = consumer
+        self._group = group
+        self._listener = listener
+        self._group_starts = group_starts
+        self._health = health
+        self._intake = intake
+        self._unplaced: list[TopicPartition] = []
+
+    def on_assign(self, _: Consumer, places: list[Place]) -> None:
+        self._unplaced.extend(map(named, places))
+        log.info("kafka.assigned", group=self._group, partitions=_texts(places))
+        try:
+            self.place()
+        except BaseException as failure:  # noqa: BLE001 - kept, and raised by poll
+            self._health.keep(failure)
+            self._consumer.incremental_assign([])
+
+    def place(self) -> None:
+        """Starts reading the partitions that were assigned and are not read yet."""
+        if not self._unplaced:
+            return
+        wanted = self._listener.on_assigned(tuple(self._unplaced))
+        starts = {name: wanted[name] for name in self._unplaced if name in wanted}
+        starts |= self._group_starts([name for name in self._unplaced if name not in starts])
+        self._consumer.incremental_assign([Place(*name, offset) for name, offset in starts.items()])
+        self._unplaced.clear()
+        self.owned |= starts
+        self._intake.taken_over(starts)
+
+    def on_revoke(self, _: Consumer, places: list[Place]) -> None:
+        self._give_up(places, "revoked", self._listener.on_revoked)
+
+    def on_lost(self, _: Consumer, places: list[Place]) -> None:
+        self._give_up(places, "lost", self._listener.on_lost)
+
+    def _give_up(
+        self,
+        places: list[Place],
+        how: Literal["revoked", "lost"],
+        tell: Callable[[Sequence[TopicPartition]], None],
+    ) -> None:
+        log.info("kafka.given_up", how=how, group=self._group, partitions=_texts(places))
+        names = set(map(named, places))
+        self._unplaced = [name for name in self._unplaced if name not in names]
+        owned = [name for name in self.owned if name in names]
+        try:
+            if owned:
+                tell(owned)
+        except BaseException as failure:  # noqa: BLE001 - kept, and raised by poll
+            self._health.keep(failure)
+        for name in owned:
+            del self.owned[name]
+        self._intake.given_up(owned)
+        self._consumer.incremental_unassign([Place(*name) for name in owned])
+
+
+def named(place: Place) -> TopicPartition:
+    """The client library's partition as ours."""
+    return TopicPartition(place.topic, place.partition)
+
+
+def _texts(places: Sequence[Place]) -> list[str]:
+    return [str(named(place)) for place in places]
