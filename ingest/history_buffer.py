@@ -44,6 +44,7 @@ class _Commit:
     following: Mapping[BronzePartition, int]
     starts: Mapping[BronzePartition, int]
     newest_event: datetime | None
+    rows: int
 
 
 class BufferFailed(Exception):
@@ -77,6 +78,7 @@ class HistoryBuffer:
         self._queue: deque[_Rows | _Commit] = deque()
         self._changed = threading.Condition()
         self._waiting_bytes = 0
+        self._rows_since_commit = self._unlanded_rows = 0
         self._busy = False
         self._closed = False
         self._failure: Exception | None = None
@@ -92,6 +94,8 @@ class HistoryBuffer:
 
     def append(self, run: DecodedRun, topic_id: str) -> None:
         """Queues rows; never blocks: ask `has_room` first."""
+        self._rows_since_commit += len(run)
+        self._unlanded_rows += len(run)
         self._put(_Rows(run, topic_id, run.records.size_bytes))
 
     def commit(
@@ -101,7 +105,8 @@ class HistoryBuffer:
         newest_event: datetime | None = None,
     ) -> None:
         """Queues a commit of all rows queued before it."""
-        self._put(_Commit(following, starts, newest_event))
+        rows, self._rows_since_commit = self._rows_since_commit, 0
+        self._put(_Commit(following, starts, newest_event, rows))
 
     @property
     def has_room(self) -> bool:
@@ -140,6 +145,8 @@ class HistoryBuffer:
             self._discard_files()
             self._failure = None
             self._landed = {}
+            self._rows_since_commit = self._unlanded_rows = 0
+            self._measure()
             self._changed.notify_all()
         self.abandoned.clear()
 
@@ -155,8 +162,12 @@ class HistoryBuffer:
         with self._changed:
             self._queue.append(item)
             self._waiting_bytes += item.size if isinstance(item, _Rows) else 0
-            self._metrics.buffered(self._waiting_bytes)
+            self._measure()
             self._changed.notify_all()
+
+    def _measure(self) -> None:
+        self._metrics.buffered(self._waiting_bytes)
+        self._metrics.uncommitted(self._unlanded_rows)
 
     # -- the writing side ---------------------------------------------------------------------------------
 
@@ -184,7 +195,7 @@ class HistoryBuffer:
         with self._changed:
             self._busy = False
             self._waiting_bytes = max(0, self._waiting_bytes - (item.size if isinstance(item, _Rows) else 0))
-            self._metrics.buffered(self._waiting_bytes)
+            self._measure()
             self._changed.notify_all()
 
     def _fail(self, error: Exception) -> None:
@@ -226,6 +237,7 @@ class HistoryBuffer:
             self._metrics.event_age.observe(max(0.0, (self._now() - item.newest_event).total_seconds()))
         with self._changed:
             self._landed.update(item.following)
+            self._unlanded_rows -= item.rows
 
     def _discard_files(self) -> None:
         self._pending, self._pending_rows = [], 0

@@ -26,6 +26,9 @@ class SinkMetrics:
         self._messages_out = self._counter("messages_out", "Messages sent to Kafka.", [*labels, "kind"])
         self._lag = self._gauge("lag", "Messages not yet read.", [*labels, "topic", "partition"])
         self._buffered = self._gauge("buffered_bytes", "Payload bytes read and not yet committed.", labels)
+        self._uncommitted = self._gauge(
+            "uncommitted_records", "Messages read whose effect is not committed yet.", labels
+        )
         self._paused = self._gauge("paused", "1 while a full buffer keeps its partitions paused.", labels)
         self.commit_seconds = Histogram(
             "fleetlake_commit_seconds", "Time of one commit, flush or transaction.", labels,
@@ -80,6 +83,10 @@ class SinkMetrics:
     def buffered(self, payload_bytes: int) -> None:
         """Sets the payload bytes that are read and not yet committed."""
         self._buffered.labels(self.sink).set(payload_bytes)
+
+    def uncommitted(self, records: int) -> None:
+        """Sets the messages that a kill now would make a restart read again."""
+        self._uncommitted.labels(self.sink).set(records)
 
     def paused(self, is_paused: bool) -> None:
         """Says whether a full buffer keeps the partitions paused."""
