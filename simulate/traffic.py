@@ -11,26 +11,15 @@ from typing import Final, NamedTuple
 from contracts.catalog import Catalog
 from simulate.compose import Composer, Draft
 from simulate.fleet import Fleet
+from simulate.parcel import Parcel
 from simulate.plan import US, SourcePlan
 from simulate.reporters import Reporter
 from simulate.schedule import at_own_times, in_turn
-from simulate.tally import MeasuredReceipt, Receipt, Tally
-from simulate.writer import Headers
+from simulate.tally import MeasuredReceipt, Tally
 
 SHORTEST_LATE_S: Final = 30.0
 RESENT: Final = {"tesla": (b'"isResend":false', b'"isResend":true')}
 """How a source marks a message that it sends again."""
-
-
-class Parcel(NamedTuple):
-    """One message to send: when (simulated seconds since the start), what, and who counts it."""
-
-    due: float
-    topic: str
-    key: bytes | None
-    payload: bytes | None
-    headers: Headers
-    receipt: Receipt | MeasuredReceipt
 
 
 class Held(NamedTuple):

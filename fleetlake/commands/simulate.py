@@ -1,0 +1,234 @@
+"""`fleetlake simulate` and `fleetlake replay`: messages into the topics of their sources, and one JSON
+document on stdout that says what was acknowledged, so that what arrives can be checked against it."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from simulate.errors import BadRequest
+from simulate.outlets import FileOutlet, KafkaOutlet, NoOutlet, Outlet
+from simulate.pacing import Clock
+from simulate.plan import ALL, Request, Shares, option
+from simulate.recordings import Format
+from simulate.send import Progress
+
+AS_FAST_AS_IT_GOES = "max"
+SHOW_EVERY_S = {True: 0.5, False: 10.0}
+"""Seconds between two reports of progress: on a terminal, and elsewhere."""
+
+DEFAULT = Shares()
+Share = Annotated[float, typer.Option(min=0.0, max=1.0, rich_help_panel="Shares of the messages, 0 to 1")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Send nothing; only say what would be sent.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(help="Write the messages as JSON lines into FILE (.gz is packed) instead of sending them."),
+]
+
+
+class NotAcknowledged(Exception):
+    """Kafka did not acknowledge all messages.
+
+    Operator action: look at the first reason; the report on stdout counts those that arrived.
+    """
+
+    def __init__(self, failed: int, first: Exception | None) -> None:
+        self.failed, self.first = failed, first
+        super().__init__(f"{failed} messages were not acknowledged, the first because {first}")
+
+
+class Run(Protocol):
+    """A simulation or a replay."""
+
+    @property
+    def topics(self) -> Sequence[str]: ...
+    def run(self, outlet: Outlet, clock: Clock, progress: Callable[[Progress], None]) -> None: ...
+    @property
+    def sent(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    def report(self) -> dict[str, Any]: ...
+
+
+def simulate(
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", "-s", help="NAME or NAME=WEIGHT of the messages; repeatable; all."),
+    ] = None,
+    vehicles: Annotated[int, typer.Option(help="Vehicles of each source.")] = 10,
+    first_vehicle: Annotated[int, typer.Option(help="Number of the first: a fleet on several machines.")] = 0,
+    sensors: Annotated[int, typer.Option(help="Sensors a vehicle, where a source has them.")] = 1000,
+    rate: Annotated[
+        float, typer.Option(help="Messages a second of all sources; 0: as fast as it goes.")
+    ] = 100.0,
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            help="Simulated seconds between two messages of a vehicle; default: as the rate makes it."
+        ),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="Messages of all sources.")] = None,
+    duration: Annotated[float | None, typer.Option(help="Simulated seconds.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="Simulated time begins here, such as 2026-01-21T10:00:00Z.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Equal arguments with an equal start give equal messages.")] = 1,
+    anomalies: Share = DEFAULT.anomalies,
+    invalid: Share = DEFAULT.invalid,
+    bad_signals: Share = DEFAULT.bad_signals,
+    late: Share = DEFAULT.late,
+    duplicates: Share = DEFAULT.duplicates,
+    out_of_order: Share = DEFAULT.out_of_order,
+    late_by: Annotated[float, typer.Option(help="Late messages come at most so many seconds late.")] = 300.0,
+    dry_run: DryRun = False,
+    output: Output = None,
+) -> None:
+    """Vehicles that drive, stop, charge, sleep, wake and fail.
+
+    Ctrl-C ends the run; the report says what was acknowledged until then.
+    """
+    from contracts.load import load_registry
+    from fleetlake.settings import Settings
+    from simulate.run import Simulation
+
+    settings = Settings()
+    request = Request(
+        sources=tuple(source or (ALL,)),
+        vehicles=vehicles,
+        first_vehicle=first_vehicle,
+        sensors=sensors,
+        rate=rate,
+        interval_s=interval,
+        count=count,
+        duration_s=duration,
+        start_us=None if start is None else _time(start),
+        present_us=time.time_ns() // 1000,
+        seed=seed,
+        late_by_s=late_by,
+        shares=Shares(anomalies, invalid, bad_signals, late, duplicates, out_of_order),
+    )
+    simulation = Simulation(request, load_registry(settings.contracts))
+    _carry_out(simulation, settings, dry_run=dry_run, output=output)
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="JSON lines, JSON objects in prose, or CSV; .gz too.")],
+    source: Annotated[str, typer.Option("--source", "-s", help="The source whose messages these are.")],
+    speed: Annotated[
+        str, typer.Option(help="1: as it was; 60: an hour a minute; max: as fast as it goes.")
+    ] = (AS_FAST_AS_IT_GOES),
+    vehicle: Annotated[
+        str | None, typer.Option(help="Kafka key; default: the message's vehicle, else the file's name.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Messages of all files.")] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="How to read the files, where the guess is wrong.")
+    ] = None,
+    all_objects: Annotated[
+        bool, typer.Option("--all-objects", help="Also those behind a heading that names an output.")
+    ] = False,
+    longest_gap: Annotated[
+        float,
+        typer.Option(min=0.0, help="Seconds waited at most between two messages, whatever their times."),
+    ] = 5.0,
+    dry_run: DryRun = False,
+    output: Output = None,
+) -> None:
+    """Send recorded files, byte for byte. Several play at once, each from its beginning."""
+    from contracts.load import load_registry
+    from fleetlake.settings import Settings
+    from simulate.recordings import Recording
+    from simulate.replay_run import ReplayRun
+
+    settings = Settings()
+    recordings = [Recording(file, form, all_objects=all_objects) for file in files]
+    run = ReplayRun(
+        recordings,
+        source,
+        load_registry(settings.contracts),
+        speed=_speed(speed),
+        vehicle=vehicle,
+        limit=limit,
+        longest_gap_s=longest_gap,
+    )
+    _carry_out(run, settings, dry_run=dry_run, output=output)
+    for recording in recordings:
+        if recording.left_out:
+            left = f"{recording.path}: {recording.left_out} objects behind an output heading were left out"
+            typer.echo(f"{left} (--all-objects sends them too)", err=True)
+
+
+def _carry_out(run: Run, settings: Any, *, dry_run: bool, output: Path | None) -> None:
+    """Sends everything; the report is printed whatever happens after the first message."""
+    from ingest.process import Stop
+
+    stop, progress = Stop(), ProgressLine(time.monotonic)
+    with stop.on_signals():
+        outlet = _outlet(run, settings, dry_run=dry_run, output=output)
+        try:
+            run.run(outlet, Clock(time.monotonic, stop.wait, lambda: stop.requested), progress)
+        finally:
+            progress.end()
+            if run.sent or sys.exc_info()[0] is None:
+                typer.echo(json.dumps(run.report(), ensure_ascii=False, indent=2))
+    if run.failed:
+        first = outlet.first_failure if isinstance(outlet, KafkaOutlet) else None
+        raise NotAcknowledged(run.failed, first)
+
+
+def _outlet(run: Run, settings: Any, *, dry_run: bool, output: Path | None) -> Outlet:
+    if output is not None:
+        return FileOutlet(output)
+    if dry_run:
+        return NoOutlet()
+    from broker.producer import Producer
+    from broker.topics import wait_topics
+
+    wait_topics(settings.kafka, run.topics)
+    return KafkaOutlet(Producer(settings.kafka))
+
+
+class ProgressLine:
+    """Messages and rate on stderr: one line that changes on a terminal, a line now and then elsewhere."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._is_terminal = sys.stderr.isatty()
+        self._last = self._begin = clock()
+
+    def __call__(self, progress: Progress) -> None:
+        now = self._clock()
+        if now - self._last < SHOW_EVERY_S[self._is_terminal]:
+            return
+        self._last = now
+        rate = progress.messages / (now - self._begin)
+        line = f"{progress.messages:,} messages, {rate:,.0f}/s"
+        typer.echo(f"\r{line}  " if self._is_terminal else line, err=True, nl=not self._is_terminal)
+
+    def end(self) -> None:
+        """Leaves the terminal's line behind."""
+        if self._is_terminal and self._last > self._begin:
+            typer.echo("", err=True)
+
+
+def _time(text: str) -> int:
+    from contracts.times import read_time
+
+    time_us = read_time(text, ("iso",), "UTC")
+    if time_us is None:
+        raise BadRequest(option("start"), f"{text!r} is no time, write one such as 2026-01-21T10:00:00Z")
+    return time_us
+
+
+def _speed(text: str) -> float | None:
+    try:
+        speed = None if text == AS_FAST_AS_IT_GOES else float(text)
+    except ValueError:
+        speed = 0.0
+    if speed is not None and not 0.0 < speed < float("inf"):
+        raise BadRequest(option("speed"), f"{text!r} is no speed, write 1, 60 or {AS_FAST_AS_IT_GOES}")
+    return speed
