@@ -17,8 +17,9 @@ from broker.client import client_options, translate
 from broker.demand import FetchOnDemand
 from broker.health import Health
 from broker.intake import Intake
-from broker.membership import Membership, RebalanceListener, Starts, named
+from broker.membership import Membership, RebalanceListener, Starts
 from broker.metadata import GroupMetadata
+from broker.places import named, placed
 from broker.prefetch import THROUGHPUT, Prefetch
 from broker.record import Records, TopicPartition
 from broker.runs import split_runs
@@ -55,12 +56,14 @@ class GroupConsumer:
         self._membership: Membership | None = None
         options = group_options(settings, self.group, prefetch, offset_reset, instance_id)
         self._consumer = Consumer({**options, "error_cb": self._health.on_error})
-        self._demand = (
-            FetchOnDemand(self._consumer, prefetch.queued_messages, monotonic)
-            if settings.fetches_on_demand
-            else None
+        demand = FetchOnDemand(self._consumer, prefetch.queued_messages, monotonic)
+        self._intake = Intake(
+            self._consumer,
+            self._health,
+            self._out_of_range,
+            demand if settings.fetches_on_demand else None,
+            monotonic,
         )
-        self._intake = Intake(self._consumer, self._health, self._out_of_range, self._demand, monotonic)
 
     @property
     def broker_down(self) -> bool:
@@ -113,41 +116,33 @@ class GroupConsumer:
         passed over count."""
         known = {
             named(place): place.offset
-            for place in self._consumer.position(_places(self._owned))
+            for place in self._consumer.position(placed(self._owned))
             if place.offset >= 0
         }
         return {**self._owned, **known}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """The next poll goes on at `offset`; what was fetched ahead is dropped."""
+        """The next poll goes on at `offset`; what was fetched ahead is dropped. OffsetOutOfRange ends so."""
         try:
-            self._consumer.seek(Place(*partition, offset))
+            self._intake.move(partition, offset)
         except KafkaException as error:
             raise self._translated(error, f"seeking {partition} to {offset}") from error
         self._owned[partition] = offset
-        if self._demand is not None:
-            self._demand.moved(partition, offset)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         """Nothing more of them is returned until `resume`; what was fetched ahead is thrown away."""
-        if self._demand is not None:
-            self._demand.hold(partitions)
-        else:
-            self._consumer.pause(_places(partitions))
+        self._intake.pause(partitions)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
         """Takes `pause` back. It may be a second until the first record comes."""
-        if self._demand is not None:
-            self._demand.release(partitions)
-        else:
-            self._consumer.resume(_places(partitions))
+        self._intake.resume(partitions)
 
     def committed(
         self, partitions: Iterable[TopicPartition], timeout_s: float = REQUEST_TIMEOUT_S
     ) -> dict[TopicPartition, int | None]:
         """The group's offsets; waits for pending transactions that commit some. None where there is none."""
         try:
-            places = self._consumer.committed(_places(partitions), timeout_s)
+            places = self._consumer.committed(placed(partitions), timeout_s)
         except KafkaException as error:
             raise self._translated(error, "reading committed offsets") from error
         for place in places:
@@ -265,7 +260,3 @@ def group_options(
     if instance_id is not None:
         ours["group.instance.id"] = instance_id
     return client_options(settings, ours)
-
-
-def _places(names: Iterable[TopicPartition]) -> list[Place]:
-    return [Place(*name) for name in names]

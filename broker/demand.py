@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
+from broker.places import placed
 from broker.record import TopicPartition
 
 REST_S = 0.02
@@ -37,7 +38,7 @@ class FetchOnDemand:
 
     def assigned(self, starts: Mapping[TopicPartition, int]) -> None:
         """Just assigned: nothing is fetched before the size of the backlog is known."""
-        self._consumer.pause(_places(starts))
+        self._consumer.pause(placed(starts))
         self._resting.update(starts)
         self._next_look = 0.0
 
@@ -65,13 +66,13 @@ class FetchOnDemand:
         """The caller wants nothing of these."""
         held = set(names)
         self._held |= held
-        self._consumer.pause(_places(held))
+        self._consumer.pause(placed(held))
 
     def release(self, names: Iterable[TopicPartition]) -> None:
         """The caller wants these again."""
         released = self._held.intersection(names)
         self._held -= released
-        self._consumer.resume(_places(released & self._ends.keys()))
+        self._consumer.resume(placed(released & self._ends.keys()))
         self._next_look = 0.0
 
     def look(self) -> float:
@@ -98,11 +99,11 @@ class FetchOnDemand:
             del self._resting[name]
         self._ends |= awake
         if awake:
-            self._consumer.resume(_places(awake))
+            self._consumer.resume(placed(awake))
             self._rouse(next(iter(awake)))
 
     def _unread_of_fetched(self) -> int:
-        places = self._consumer.position(_places(self._ends))
+        places = self._consumer.position(placed(self._ends))
         ends = self._ends.values()
         return sum(max(0, end - place.offset) for place, end in zip(places, ends, strict=True))
 
@@ -124,7 +125,3 @@ class FetchOnDemand:
             self._consumer.get_watermark_offsets(Place(*name), ASK_TIMEOUT_S)
         except KafkaException:
             return
-
-
-def _places(names: Iterable[TopicPartition]) -> list[Place]:
-    return [Place(*name) for name in names]

@@ -3,10 +3,12 @@ messages is lost by an error or returned for a partition that was given up meanw
 
 from collections.abc import Callable, Iterable, Mapping
 
-from confluent_kafka import Consumer, KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as Place
 
 from broker.demand import FetchOnDemand
 from broker.health import Health
+from broker.places import placed
 from broker.record import TopicPartition
 
 OutOfRange = Callable[[TopicPartition, int | None], BaseException]
@@ -29,6 +31,7 @@ class Intake:
         self._demand = demand
         self._monotonic = monotonic
         self._gone: set[TopicPartition] = set()
+        self._paused: set[TopicPartition] = set()
 
     def taken_over(self, starts: Mapping[TopicPartition, int]) -> None:
         """These are assigned and begin at these offsets."""
@@ -36,10 +39,44 @@ class Intake:
             self._demand.assigned(starts)
 
     def given_up(self, names: Iterable[TopicPartition]) -> None:
-        """What was taken of these and not returned yet is void."""
+        """What was taken of these and not returned yet is void, and so is a pause."""
         self._gone.update(names)
+        self._paused.difference_update(names)
         if self._demand is not None:
             self._demand.given_up(names)
+
+    def move(self, name: TopicPartition, offset: int) -> None:
+        """Goes on at `offset`, also where an error has stopped the reading."""
+        place = Place(*name, offset)
+        try:
+            self._consumer.seek(place)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError._STATE:
+                raise
+            self._consumer.incremental_unassign([place])
+            self._consumer.incremental_assign([place])
+            self.taken_over({name: offset})
+            self.pause(self._paused & {name})
+        if self._demand is not None:
+            self._demand.moved(name, offset)
+
+    def pause(self, names: Iterable[TopicPartition]) -> None:
+        """Nothing of these is taken until `resume`."""
+        paused = set(names)
+        self._paused |= paused
+        if self._demand is not None:
+            self._demand.hold(paused)
+        else:
+            self._consumer.pause(placed(paused))
+
+    def resume(self, names: Iterable[TopicPartition]) -> None:
+        """Takes `pause` back; of partitions that are not paused nothing changes."""
+        resumed = self._paused.intersection(names)
+        self._paused -= resumed
+        if self._demand is not None:
+            self._demand.release(resumed)
+        else:
+            self._consumer.resume(placed(resumed))
 
     def take(self, max_records: int, timeout_s: float) -> list[Message]:
         """Up to `max_records` messages that came within `timeout_s`."""

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition as Place
 
 from broker.health import Health
 from broker.intake import Intake
+from broker.places import named, placed
 from broker.record import TopicPartition
 
 log = structlog.get_logger()
@@ -101,12 +102,7 @@ class Membership:
         for name in owned:
             del self.owned[name]
         self._intake.given_up(owned)
-        self._consumer.incremental_unassign([Place(*name) for name in owned])
-
-
-def named(place: Place) -> TopicPartition:
-    """The client library's partition as ours."""
-    return TopicPartition(place.topic, place.partition)
+        self._consumer.incremental_unassign(placed(owned))
 
 
 def _texts(places: Sequence[Place]) -> list[str]:

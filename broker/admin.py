@@ -1,0 +1,68 @@
+"""Asks and tells the cluster what no consumer or producer can; every answer has a deadline and our errors."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NoAnswer
+from typing import TypeVar, cast
+
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._topic import TopicDescription  # its package does not mark exports
+
+from broker import errors
+from broker.client import client_options, translate
+from broker.record import TopicPartition
+from broker.settings import KafkaSettings
+
+ANSWER_TIMEOUT_S = 10.0
+
+T = TypeVar("T")
+
+
+class Admin:
+    """One administrative client; it connects at the first question and is safe for several threads."""
+
+    def __init__(self, settings: KafkaSettings, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        self.settings = settings
+        self.timeout_s = timeout_s
+        self.client = AdminClient(cast("dict[str, str | int | float | bool]", client_options(settings, {})))
+
+    def answer(self, future: "Future[T]", doing: str, resource: str = "") -> T:
+        """The result of a request, or why there is none."""
+        try:
+            return future.result(self.timeout_s)
+        except KafkaException as error:
+            raise translate(error.args[0], self.settings, doing, resource) from error
+        except NoAnswer as error:
+            raise errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, "no answer") from error
+        finally:
+            self.client.poll(0)  # hands the client library's log lines on
+
+    def describe(self, topics: Iterable[str]) -> tuple[dict[str, TopicDescription], list[str]]:
+        """The topics that exist, and the names of those that do not."""
+        wanted = list(dict.fromkeys(topics))
+        if not wanted:
+            return {}, []
+        futures = self.client.describe_topics(TopicCollection(wanted), request_timeout=self.timeout_s)
+        found: dict[str, TopicDescription] = {}
+        missing: list[str] = []
+        for topic, future in futures.items():
+            try:
+                found[topic] = self.answer(future, f"describing topic {topic}", topic)
+            except errors.TopicMissing:
+                missing.append(topic)
+        return found, missing
+
+    def partitions(self, topics: Sequence[str]) -> list[TopicPartition]:
+        """Every partition of the topics, in order. Raises TopicMissing."""
+        found, missing = self.describe(topics)
+        if missing:
+            raise errors.TopicMissing(missing)
+        return [
+            TopicPartition(topic, number) for topic in topics for number in partition_numbers(found[topic])
+        ]
+
+
+def partition_numbers(description: TopicDescription) -> range:
+    """Partitions are numbered from 0 without gaps."""
+    return range(len(description.partitions))

@@ -1,0 +1,56 @@
+"""Which life of a topic this is: an identity that changes when a topic is deleted and made anew.
+
+One source of identities is chosen by the settings and never falls back to the other, so an identity never
+changes its form: Kafka's topic ids, or `<incarnation>.<topic>` where an incarnation file is set.
+"""
+
+from collections.abc import Sequence
+
+from confluent_kafka import Uuid
+
+from broker.admin import Admin
+from broker.errors import IdentityUnknown, TopicMissing
+from broker.settings import KafkaSettings
+
+NO_ID = str(Uuid(0, 0))
+"""What a broker without topic ids reports."""
+
+
+class TopicIdentities:
+    """Reads identities anew at each call: nothing is remembered."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._incarnation_file = settings.incarnation_file
+        self._admin = Admin(settings)
+
+    def read(self, topics: Sequence[str]) -> dict[str, str]:
+        """Topic -> identity. Raises IdentityUnknown, TopicMissing, or Transient errors; never answers partly.
+
+        With an incarnation file the broker is not asked: a topic recreated within one life of such a broker
+        is not noticed.
+        """
+        if not topics:
+            return {}
+        if self._incarnation_file is not None:
+            return self._by_incarnation(topics)
+        return self._by_topic_id(topics)
+
+    def _by_incarnation(self, topics: Sequence[str]) -> dict[str, str]:
+        assert self._incarnation_file is not None  # noqa: S101 - the caller looked
+        try:
+            incarnation = self._incarnation_file.read_text().strip()
+        except FileNotFoundError:
+            incarnation = ""
+        if not incarnation:
+            raise IdentityUnknown(topics, self._incarnation_file)
+        return {topic: f"{incarnation}.{topic}" for topic in topics}
+
+    def _by_topic_id(self, topics: Sequence[str]) -> dict[str, str]:
+        found, missing = self._admin.describe(topics)
+        if missing:
+            raise TopicMissing(missing)
+        identities = {topic: str(description.topic_id) for topic, description in found.items()}
+        unknown = [topic for topic, identity in identities.items() if identity == NO_ID]
+        if unknown:
+            raise IdentityUnknown(unknown, None)
+        return identities

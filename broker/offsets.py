@@ -1,0 +1,125 @@
+"""Where logs begin and end, where a time lies in them, and how far other groups have come: many partitions in
+one request each, as a read-committed reader sees them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin._listoffsets import OffsetSpec  # its package does not mark exports
+
+from broker.admin import Admin
+from broker.record import TopicPartition
+from broker.settings import KafkaSettings
+
+EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # a gap in the library's types
+LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # a gap in the library's types
+
+StartOffset = Callable[[TopicPartition, int, int], int]
+"""(partition, log start, log end) -> the offset where a partition that was never read begins."""
+
+
+class Offsets:
+    """Questions about offsets; each call asks the cluster anew."""
+
+    def __init__(self, settings: KafkaSettings, admin: Admin | None = None) -> None:
+        self._settings = settings
+        self._admin = admin or Admin(settings)
+
+    def starts(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """The first offset that each partition still has."""
+        return self._ask(self._admin.partitions(topics), EARLIEST, "log starts")
+
+    def ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        """The last stable offset of each partition: where a read-committed reader stops."""
+        return self._ask(self._admin.partitions(topics), LATEST, "log ends")
+
+    def at_time(self, partitions: Iterable[TopicPartition], time_ms: int) -> dict[TopicPartition, int]:
+        """The first offset at or after a Kafka time; the log's end where there is none."""
+        wanted = list(partitions)
+        found = self._ask(wanted, OffsetSpec.for_timestamp(time_ms), "offsets of a time")
+        later = [partition for partition in wanted if found[partition] < 0]
+        return found | self._ask(later, LATEST, "log ends")
+
+    def of_group(self, sink: str) -> dict[TopicPartition, int]:
+        """What the group `<prefix>.<sink>` has committed; empty for a group that never did."""
+        group = f"{self._settings.group_prefix}.{sink}"
+        futures = self._admin.client.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=self._admin.timeout_s
+        )
+        answer = self._admin.answer(futures[group], f"reading offsets of group {group}", group)
+        places = answer.topic_partitions or []
+        return {
+            TopicPartition(place.topic, place.partition): place.offset
+            for place in places
+            if place.offset >= 0
+        }
+
+    def _ask(
+        self, partitions: Sequence[TopicPartition], spec: OffsetSpec, what: str
+    ) -> dict[TopicPartition, int]:
+        if not partitions:
+            return {}
+        futures = self._admin.client.list_offsets(
+            {Place(*partition): spec for partition in partitions},
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=self._admin.timeout_s,
+        )
+        return {
+            TopicPartition(place.topic, place.partition): self._admin.answer(
+                future, f"reading {what}", place.topic
+            ).offset
+            for place, future in futures.items()
+        }
+
+
+def log_ends(settings: KafkaSettings, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """The log's end of every partition of the topics, as it is now."""
+    return Offsets(settings).ends(topics)
+
+
+def log_starts(settings: KafkaSettings, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    """The log's start of every partition of the topics, as it is now."""
+    return Offsets(settings).starts(topics)
+
+
+def group_offsets(settings: KafkaSettings, sink: str) -> dict[TopicPartition, int]:
+    """How far the sink's group has come."""
+    return Offsets(settings).of_group(sink)
+
+
+class InvalidStart(ValueError):
+    """The start of a source is neither `earliest`, `latest` nor a time with an offset.
+
+    Operator action: correct FLEETLAKE_INGEST__START, e.g. 2026-03-01T00:00:00Z.
+    """
+
+    def __init__(self, start: str) -> None:
+        self.start = start
+        super().__init__(
+            f"start {start!r} is neither earliest, latest nor a time such as 2026-03-01T00:00:00Z"
+        )
+
+
+def start_offsets(settings: KafkaSettings, start: str) -> StartOffset:
+    """The rule by which partitions that were never read begin. A time without an offset is UTC."""
+    if start == "earliest":
+        return lambda _partition, low, _high: low
+    if start == "latest":
+        return lambda _partition, _low, high: high
+    time_ms = _milliseconds(start)
+    offsets = Offsets(settings)
+
+    def at_time(partition: TopicPartition, low: int, high: int) -> int:
+        offset = offsets.at_time([partition], time_ms)[partition]
+        return min(max(offset, low), high)
+
+    return at_time
+
+
+def _milliseconds(start: str) -> int:
+    try:
+        time = datetime.fromisoformat(start)
+    except ValueError as error:
+        raise InvalidStart(start) from error
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
