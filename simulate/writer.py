@@ -9,7 +9,7 @@ from contracts.encode import Encoder, Event, Reading
 from contracts.meaning import Meaning, meanings
 from contracts.model import Contract
 from contracts.units import Conversion
-from simulate.channels import Value
+from simulate.channels import Channel, Value
 from simulate.reporters import Observation
 from simulate.stencil import CUT_FROM, Facts, Holes, Stencil
 
@@ -34,16 +34,18 @@ class Writer:
     def write(self, facts: Facts, seen: Observation) -> Written:
         """The message for one observation."""
         if self._cuts:
-            first, value = seen[0]
-            whole = not isinstance(value, str) and value % 1 == 0
-            form = first.signal, whole
+            form = _form(seen[0])
             if form not in self._stencils:
-                self._stencils[form] = self._cut([channel.signal for channel, _ in seen], whole=whole)
+                self._stencils[form] = self._cut([channel.signal for channel, _ in seen], whole=form[1])
             stencil = self._stencils[form]
             if stencil is not None:
                 key = facts.sensor if self._by_sensor and facts.sensor else facts.vehicle_id
                 return key.encode(), stencil.fill(facts, [value for _, value in seen]), ()  # type: ignore[misc]
         return self._encoded(facts, [(channel.signal, value) for channel, value in seen])
+
+    def uses_stencil(self, first: tuple[Channel, Value]) -> bool:
+        """Whether messages that begin with such a value are written by stencil."""
+        return self._stencils.get(_form(first)) is not None
 
     def _encoded(self, facts: Facts, values: Sequence[tuple[str, Value]]) -> Written:
         vehicle_id, event_us, received_us, sensor = facts
@@ -67,6 +69,12 @@ class Writer:
         stencil = Stencil(payload, holes, first)
         tested = self._encoded(TESTED_WITH, list(zip(signals, second, strict=True)))[1]
         return stencil if stencil.fill(TESTED_WITH, second) == tested else None
+
+
+def _form(first: tuple[Channel, Value]) -> tuple[str, bool]:
+    """What decides the form of a message: its first signal, and whether that is a whole number."""
+    channel, value = first
+    return channel.signal, not isinstance(value, str) and value % 1 == 0
 
 
 def _conversions(contract: Contract, catalog: Catalog) -> dict[str, Conversion]:
