@@ -5,12 +5,12 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
 from typing import TypeVar, cast
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._topic import TopicDescription  # its package does not mark exports
 
 from broker import errors
-from broker.client import client_options, translate
+from broker.client import UNAUTHENTICATED, client_options, translate
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 
@@ -25,18 +25,28 @@ class Admin:
     def __init__(self, settings: KafkaSettings, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         self.settings = settings
         self.timeout_s = timeout_s
-        self.client = AdminClient(cast("dict[str, str | int | float | bool]", client_options(settings, {})))
+        self._refused: errors.BrokerError | None = None
+        options = client_options(settings, {"error_cb": self._on_error})
+        self.client = AdminClient(cast("dict[str, str | int | float | bool]", options))
 
     def answer(self, future: "Future[T]", doing: str, resource: str = "") -> T:
         """The result of a request, or why there is none."""
         try:
             return future.result(self.timeout_s)
         except KafkaException as error:
-            raise translate(error.args[0], self.settings, doing, resource) from error
+            raise self._failure(translate(error.args[0], self.settings, doing, resource)) from error
         except NoAnswer as error:
-            raise errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, "no answer") from error
-        finally:
-            self.client.poll(0)  # hands the client library's log lines on
+            silence = errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, "no answer")
+            raise self._failure(silence) from error
+
+    def _failure(self, failure: errors.BrokerError) -> errors.BrokerError:
+        """A refused login makes requests time out; it is told beside them."""
+        self.client.poll(0)
+        return self._refused if self._refused and isinstance(failure, errors.Transient) else failure
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in UNAUTHENTICATED:
+            self._refused = translate(error, self.settings, "logging in")
 
     def describe(self, topics: Iterable[str]) -> tuple[dict[str, TopicDescription], list[str]]:
         """The topics that exist, and the names of those that do not."""

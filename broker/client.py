@@ -100,6 +100,8 @@ MOVED_ON = frozenset(
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 _log = logging.getLogger("broker.librdkafka")
+_log.addHandler(logging.NullHandler())
+"""The client library's own lines, for whoever sets a handler; what matters in them comes as errors too."""
 
 
 def client_options(settings: KafkaSettings, ours: Mapping[str, object]) -> Options:

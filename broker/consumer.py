@@ -122,7 +122,7 @@ class GroupConsumer:
         return {**self._owned, **known}
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
-        """The next poll goes on at `offset`; what was fetched ahead is dropped. OffsetOutOfRange ends so."""
+        """The next poll goes on at `offset`; what was fetched ahead is dropped."""
         try:
             self._intake.move(partition, offset)
         except KafkaException as error:

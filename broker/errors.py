@@ -9,7 +9,7 @@ BrokerError
 ├── Abortable                 this transaction must be aborted; the next may succeed
 └── Terminal                  a person, or a new process, is needed
     ├── AuthenticationFailed, AuthorizationFailed
-    ├── TopicMissing, TopicRecreated, IdentityUnknown
+    ├── TopicMissing, TopicRefused, IdentityUnknown
     ├── OffsetOutOfRange
     ├── MessageTooLarge
     ├── ReservedOption
@@ -117,15 +117,16 @@ class TopicMissing(Terminal):
         super().__init__(f"no topic {', '.join(topics)} in Kafka; run `fleetlake topics create`")
 
 
-class TopicRecreated(Terminal):
-    """A topic is not the one that was read before: it was deleted and made again, or the broker lost its log.
+class TopicRefused(Terminal):
+    """The broker does not create a topic as it was asked for.
 
-    Operator action: if that was meant, start again; the history begins anew under the new identity.
+    Operator action: correct the contract's topic settings, FLEETLAKE_KAFKA__PARTITIONS, RETENTION_MS or
+    REPLICATION_FACTOR.
     """
 
-    def __init__(self, topic: str, known: str, found: str) -> None:
-        self.topic, self.known, self.found = topic, known, found
-        super().__init__(f"topic {topic} was {known} and is now {found}: it was made anew")
+    def __init__(self, topic: str, detail: str) -> None:
+        self.topic, self.detail = topic, detail
+        super().__init__(f"Kafka refuses to create topic {topic}: {detail}")
 
 
 class IdentityUnknown(Terminal):
