@@ -21,6 +21,7 @@ AS_FAST_AS_IT_GOES = "max"
 SHOW_EVERY_S = {True: 0.5, False: 10.0}
 """Seconds between two reports of progress: on a terminal, and elsewhere."""
 
+SAY_EVERY_S = 5.0
 DEFAULT = Shares()
 Share = Annotated[float, typer.Option(min=0.0, max=1.0, rich_help_panel="Shares of the messages, 0 to 1")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Send nothing; only say what would be sent.")]
@@ -166,9 +167,9 @@ def _carry_out(run: Run, settings: Any, *, dry_run: bool, output: Path | None) -
     """Sends everything; the report is printed whatever happens after the first message."""
     from ingest.process import Stop
 
+    outlet = _outlet(run, settings, dry_run=dry_run, output=output)
     stop, progress = Stop(), ProgressLine(time.monotonic)
     with stop.on_signals():
-        outlet = _outlet(run, settings, dry_run=dry_run, output=output)
         try:
             run.run(outlet, Clock(time.monotonic, stop.wait, lambda: stop.requested), progress)
         finally:
@@ -188,8 +189,21 @@ def _outlet(run: Run, settings: Any, *, dry_run: bool, output: Path | None) -> O
     from broker.producer import Producer
     from broker.topics import wait_topics
 
-    wait_topics(settings.kafka, run.topics)
+    wait_topics(settings.kafka, run.topics, waiting=SaidNowAndThen(time.monotonic))
     return KafkaOutlet(Producer(settings.kafka))
+
+
+class SaidNowAndThen:
+    """What is waited for, on stderr: at once and then every few seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._next = clock()
+
+    def __call__(self, text: str) -> None:
+        if self._clock() >= self._next:
+            self._next = self._clock() + SAY_EVERY_S
+            typer.echo(text, err=True)
 
 
 class ProgressLine:
