@@ -2,7 +2,7 @@
 
 A slot is leased by a file lock, which the kernel frees however its process ends. Whoever starts takes the
 lowest free one, so a killed process comes back under its old name: Kafka then gives it its partitions again
-and ends the transaction it left open. A slot that nobody takes over stays marked as left behind (`Abandoned`).
+and ends the transaction it left open. A slot nobody takes over stays marked as left behind (`Abandoned`).
 """
 
 import fcntl
@@ -119,7 +119,7 @@ class Abandoned:
 
 
 def runtime_folder(settings: IngestSettings) -> Path:
-    """Where leases live: the settings' folder, else one of the user's own in the system's temporary folder."""
+    """Where leases live: the settings' folder, else the user's own in the system's temporary folder."""
     if settings.runtime_dir is not None:
         settings.runtime_dir.mkdir(parents=True, exist_ok=True)
         return settings.runtime_dir
