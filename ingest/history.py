@@ -144,6 +144,9 @@ class HistorySink:
         """Commits what is buffered, then takes the new partitions over where the table says."""
         self._flush_or_drop()
         places = self.partitions.adopt(partitions)
+        if self.partitions.starts:  # where history begins by choice is recorded before anything is read
+            self._uncommitted.touch()
+            self._commit()
         self._identity_check.restart()
         if self._is_paused:
             self._resume()

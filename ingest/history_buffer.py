@@ -95,7 +95,6 @@ class HistoryBuffer:
     def append(self, run: DecodedRun, topic_id: str) -> None:
         """Queues rows; never blocks: ask `has_room` first."""
         self._rows_since_commit += len(run)
-        self._unlanded_rows += len(run)
         self._put(_Rows(run, topic_id, run.records.size_bytes))
 
     def commit(
@@ -161,7 +160,9 @@ class HistoryBuffer:
     def _put(self, item: _Rows | _Commit) -> None:
         with self._changed:
             self._queue.append(item)
-            self._waiting_bytes += item.size if isinstance(item, _Rows) else 0
+            if isinstance(item, _Rows):
+                self._waiting_bytes += item.size
+                self._unlanded_rows += len(item.run)
             self._measure()
             self._changed.notify_all()
 

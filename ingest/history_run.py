@@ -2,18 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from broker.consumer import GroupConsumer
 from broker.identity import TopicIdentities
-from broker.offsets import log_ends, start_offsets
+from broker.offsets import Offsets, start_offsets
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import wait_topics
 from contracts.load import Registry
 from ingest.decoding import RunDecoder
-from ingest.errors import Shutdown
+from ingest.errors import CheckpointOutsideLog, Shutdown
 from ingest.history import SINK, HistorySink
 from ingest.history_buffer import HistoryBuffer
 from ingest.history_commit import Abandoned, Committer
@@ -74,12 +74,13 @@ def run(
         log,
         stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
     )
-    target = Target(log_ends(kafka, topics)) if until_caught_up else None
+    ends = _checked_ends(kafka, topics, bronze, identities)
+    target = Target(ends) if until_caught_up else None
     try:
         with serving_metrics(metrics, ingest) as port:
             log.info("started", topics=topics, lake=lake.uri, metrics_port=port)
             consumer.subscribe(topics, sink)
-            _loop(sink, stop, target, lambda: _checkpoints(bronze, identities, target))
+            _loop(sink, stop, target, lambda: _checkpoints(bronze, identities, ends))
             sink.finish()
     except Abandoned as error:
         raise Shutdown(SINK, ingest.shutdown_seconds) from error
@@ -105,11 +106,26 @@ def _loop(
             return
 
 
+def _checked_ends(
+    kafka: KafkaSettings, topics: Sequence[str], bronze: Bronze, identities: TopicIdentities
+) -> dict[TopicPartition, int]:
+    """The log's ends; CheckpointOutsideLog if any checkpoint of the group lies outside its log."""
+    offsets = Offsets(kafka)
+    starts = offsets.starts(topics)
+    checkpoints = _checkpoints(bronze, identities, starts)
+    ends = offsets.ends(topics)
+    for partition, checkpoint in checkpoints.items():
+        low, high = starts[partition], ends[partition]
+        if checkpoint is not None and not low <= checkpoint <= high:
+            raise CheckpointOutsideLog(partition, checkpoint, low, high)
+    return ends
+
+
 def _checkpoints(
-    bronze: Bronze, identities: TopicIdentities, target: Target | None
+    bronze: Bronze, identities: TopicIdentities, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int | None]:
     """What the whole group has landed, whichever process did it."""
-    partitions = list(target.ends) if target else []
+    partitions = list(partitions)
     topic_ids = identities.read(sorted({partition.topic for partition in partitions}))
     keys = {BronzePartition(topic_ids[key.topic], key.partition): key for key in partitions}
     fresh = Bronze(bronze.storage)
