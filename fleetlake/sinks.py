@@ -33,6 +33,17 @@ def run_sink(name: str, *, until_caught_up: bool) -> None:
                 stop=stop,
                 until_caught_up=until_caught_up,
             )
+        elif name == "state":
+            from ingest import state_run
+
+            state_run.run(
+                settings.kafka,
+                settings.mongo,
+                settings.ingest,
+                registry,
+                stop=stop,
+                until_caught_up=until_caught_up,
+            )
 
 
 def sink_specs(

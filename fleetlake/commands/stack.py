@@ -52,6 +52,11 @@ def wait(
     ] = DEFAULT_WAIT_SECONDS,
 ) -> None:
     """Return when all sinks have reached the log's end as it is now."""
-    from fleetlake.stack.waiting import wait_for_sinks
+    from contracts.load import load_registry
+    from fleetlake.settings import Settings
+    from fleetlake.stack.progress import KafkaLog, routes_of
+    from fleetlake.stack.waiting import wait_until_done
 
-    typer.echo(wait_for_sinks(timeout))
+    settings = Settings()
+    wait_until_done(KafkaLog(settings.kafka), routes_of(load_registry(settings.contracts)), timeout)
+    typer.echo("all sinks have reached the log's end")

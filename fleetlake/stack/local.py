@@ -119,9 +119,11 @@ class LocalStack:
     def _prepare_topics(self) -> None:
         broker = self._broker
         is_renewed = broker is not None and broker.life is Life.RENEWED
-        created = prepare_topics(self._settings, is_renewed=is_renewed)
-        if created:
-            self._report("info", "topics_created", count=len(created), topics=created)
+        done = prepare_topics(self._settings, is_renewed=is_renewed)
+        if done.created:
+            self._report("info", "topics_created", count=len(done.created), topics=done.created)
+        if done.read_again:
+            self._report("warning", "history_lands_again", messages=done.read_again)
 
     # -- while it runs -------------------------------------------------------------------------------------
 

@@ -2,17 +2,27 @@
 follow its Delta commits, so what is counted here is landed, not only read."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol
 
+from broker.admin import Admin
 from broker.consumer import GroupConsumer
-from broker.prefetch import SCAN
+from broker.offsets import Offsets
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
+from contracts.registry import Registry
+from fleetlake.sinks import SINKS
 
-Offsets = Mapping[TopicPartition, int]
+
+class Span(NamedTuple):
+    """The messages that a partition holds: from the first offset to behind the last."""
+
+    start: int
+    end: int
+
+
+Spans = Mapping[TopicPartition, Span]
+Places = Mapping[TopicPartition, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,57 +37,49 @@ class Route:
 class Log(Protocol):
     """The questions to Kafka."""
 
-    def ends(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
-        """The end of every partition that holds a message now."""
+    def spans(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
+        """Every partition that holds a message now."""
 
-    def committed(self, sink: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        """The sink's offsets; 0 where it has none."""
+    def committed(self, sink: str) -> dict[TopicPartition, int]:
+        """The sink's offsets."""
 
 
 class KafkaLog:
-    """Asks the real broker, over one client a sink. Joins no group."""
+    """Asks the real broker; joins no group."""
 
-    def __init__(self, settings: KafkaSettings, partitions: Mapping[str, int]) -> None:
-        self._settings, self._partitions = settings, partitions
-        self._opened = ExitStack()
-        self._clients: dict[str, GroupConsumer] = {}
+    def __init__(self, settings: KafkaSettings, timeout_s: float = 10.0) -> None:
+        self._offsets = Offsets(settings, Admin(settings, timeout_s))
 
-    def __enter__(self) -> Self:
-        return self
+    def spans(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
+        if not topics:
+            return {}
+        starts, ends = self._offsets.starts(topics), self._offsets.ends(topics)
+        return {key: Span(starts[key], end) for key, end in ends.items() if end > starts[key]}
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._opened.close()
-
-    def ends(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
-        client = self._client("history")
-        found = {}
-        for topic in topics:
-            for number in range(self._partitions.get(topic, 0)):
-                start, end = client.watermarks(TopicPartition(topic, number))
-                if end > start:
-                    found[TopicPartition(topic, number)] = end
-        return found
-
-    def committed(self, sink: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        asked = list(partitions)
-        offsets = self._client(sink).committed(asked) if asked else {}
-        return {key: offsets.get(key) or 0 for key in asked}
-
-    def forget(self, sink: str, partitions: Iterable[TopicPartition]) -> None:
-        """Puts a sink that does not run back to the start of its partitions."""
-        self._client(sink).commit(dict.fromkeys(partitions, 0))
-
-    def _client(self, sink: str) -> GroupConsumer:
-        if sink not in self._clients:
-            client = GroupConsumer(self._settings, sink, prefetch=SCAN)
-            self._opened.callback(client.close)
-            self._clients[sink] = client
-        return self._clients[sink]
+    def committed(self, sink: str) -> dict[TopicPartition, int]:
+        return self._offsets.of_group(sink)
 
 
-def behind(ends: Offsets, committed: Offsets) -> dict[TopicPartition, int]:
-    """Messages that lie before the ends and are not done, per partition; only where there are some."""
-    left = {key: end - committed.get(key, 0) for key, end in ends.items()}
+def routes_of(registry: Registry) -> list[Route]:
+    """What each sink reads under these contracts."""
+    sources = registry.topics()
+    maxima = [c.maximum.rekey_topic for c in registry.contracts.values() if c.maximum is not None]
+    return [Route(sink, sources, maxima if sink == "routes" else ()) for sink in SINKS]
+
+
+def behind(spans: Spans, committed: Places) -> dict[TopicPartition, int]:
+    """Messages of the spans that are not done, per partition; only where there are some."""
+    left = {key: span.end - max(span.start, committed.get(key, 0)) for key, span in spans.items()}
     return {key: count for key, count in left.items() if count > 0}
+
+
+def begin_again(settings: KafkaSettings, sinks: Iterable[str], topics: Sequence[str]) -> int:
+    """Puts the groups of sinks that do not run back to their topics' start; returns the messages there."""
+    ends = Offsets(settings).ends(topics)
+    for sink in sinks:
+        consumer = GroupConsumer(settings, sink)
+        try:
+            consumer.commit(dict.fromkeys(ends, 0))
+        finally:
+            consumer.close()
+    return sum(ends.values())

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from broker.record import TopicPartition
-from fleetlake.stack.progress import Log, Route, behind
+from fleetlake.stack.progress import Log, Route, Spans, behind
 
 POLL_SECONDS = 0.2
 
@@ -35,14 +35,14 @@ def wait_until_done(
     A sink's own topics count as they are once it has done its sources: it has to read what it wrote there.
     """
     deadline = clock() + timeout_s
-    ends = {route.sink: log.ends(route.topics) for route in routes}
+    spans = {route.sink: log.spans(route.topics) for route in routes}
     has_inner = {route.sink: route for route in routes if route.inner_topics}
     while True:
-        left = _left(log, ends)
+        left = _left(log, spans)
         for sink in [sink for sink in has_inner if sink not in left]:
             route = has_inner.pop(sink)
-            ends[sink] = {**ends[sink], **log.ends(route.inner_topics)}
-            left = _left(log, ends)
+            spans[sink] = {**spans[sink], **log.spans(route.inner_topics)}
+            left = _left(log, spans)
         if not left:
             return
         if clock() >= deadline:
@@ -64,6 +64,6 @@ def _worst(partitions: Mapping[TopicPartition, int], shown: int = 5) -> str:
     return ", ".join(f"{key} {count:,}" for key, count in ordered[:shown]) + more
 
 
-def _left(log: Log, ends: Mapping[str, Mapping[TopicPartition, int]]) -> Left:
-    left = {sink: behind(of, log.committed(sink, of)) for sink, of in ends.items()}
+def _left(log: Log, spans: Mapping[str, Spans]) -> Left:
+    left = {sink: behind(of, log.committed(sink)) for sink, of in spans.items()}
     return {sink: partitions for sink, partitions in left.items() if partitions}

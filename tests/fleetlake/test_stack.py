@@ -94,8 +94,11 @@ def test_down_ends_what_a_killed_stack_left(stack: StackUnderTest) -> None:
 def test_a_killed_broker_comes_back_under_a_new_id(stack: StackUnderTest) -> None:
     """Its log may have gone back; the person is told; the same port answers again."""
     stack.up("--no-ingest")
+    snapshot = stack.layout.kafka / "kafka.json"
+    assert wait_until(snapshot.exists, SNAPSHOT_SECONDS)
+    empty = snapshot.stat().st_size
     send(stack, 1000)
-    assert wait_until(lambda: (stack.layout.kafka / "kafka.json").exists(), SNAPSHOT_SECONDS)
+    assert wait_until(lambda: snapshot.stat().st_size > empty + 20_000, SNAPSHOT_SECONDS)
     before, address = stack.incarnation, stack.file.kafka
     stack.kill("kafka")
     stack.await_restart("kafka")

@@ -1,12 +1,12 @@
 """When `fleetlake wait` returns, against a log that moves as scripted."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from broker.record import TopicPartition
-from fleetlake.stack.progress import Route
+from fleetlake.stack.progress import Route, Span, behind
 from fleetlake.stack.waiting import StillBehind, wait_until_done
 
 A, B, INNER = TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("inner", 0)
@@ -23,13 +23,12 @@ class ScriptedLog:
     now: float = 0.0
     asked: dict[str, int] = field(default_factory=dict)
 
-    def ends(self, topics: Iterable[str]) -> dict[TopicPartition, int]:
-        return {key: end for key, end in self.log.items() if key.topic in set(topics) and end}
+    def spans(self, topics: Sequence[str]) -> dict[TopicPartition, Span]:
+        return {key: Span(0, end) for key, end in self.log.items() if key.topic in set(topics) and end}
 
-    def committed(self, sink: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+    def committed(self, sink: str) -> dict[TopicPartition, int]:
         steps = self.steps[sink]
-        step = steps[min(self.asked.get(sink, 0), len(steps) - 1)]
-        return {key: step.get(key, 0) for key in partitions}
+        return steps[min(self.asked.get(sink, 0), len(steps) - 1)]
 
     def clock(self) -> float:
         return self.now
@@ -89,3 +88,8 @@ def test_after_the_timeout_it_says_what_is_left() -> None:
     assert caught.value.left == {"history": {B: 60}}
     assert str(caught.value) == "after 1 s there is still something to do: history: 60 messages (a/1 60)"
     assert 1.0 <= log.now < 1.5
+
+
+def test_what_retention_removed_does_not_count() -> None:
+    """A sink that never ran has to do what is there, not what once was."""
+    assert behind({A: Span(90, 100), B: Span(90, 100)}, {B: 95}) == {A: 10, B: 5}

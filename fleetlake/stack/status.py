@@ -1,0 +1,109 @@
+"""What `fleetlake status` says: addresses, processes, how far each sink is behind, and how fast it goes."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from broker.errors import BrokerError
+from contracts.load import load_registry
+from fleetlake.settings import Settings, masked_url
+from fleetlake.stack.layout import layout_of
+from fleetlake.stack.meter import Meter, Reading
+from fleetlake.stack.progress import KafkaLog, behind, routes_of
+from fleetlake.stack.runfile import StackFile, read_stack
+
+SAMPLE_SECONDS = 1.0
+QUICK_SECONDS = 3.0
+
+Status = dict[str, Any]
+
+
+def read_status(
+    *, now: Callable[[], float] = time.time, sleep: Callable[[float], None] = time.sleep
+) -> Status:
+    """The status of the stack in the data folder; of whatever the settings name where none runs."""
+    settings = Settings()
+    layout = layout_of(settings.data_dir)
+    found = read_stack(layout)
+    stack = found if found is not None and found.is_running else None
+    meter = Meter(layout.run)
+    if meter.read().sinks:
+        sleep(SAMPLE_SECONDS)
+    reading = meter.read()
+    return {
+        "running": stack is not None,
+        "state": "stopped" if stack is None else stack.state.value,
+        "data_dir": str(layout.root),
+        "pid": None if stack is None else stack.pid,
+        "kafka": settings.kafka.bootstrap_servers,
+        "mongo": masked_url(settings.mongo.uri),
+        "lake": settings.lake.uri,
+        "processes": [] if stack is None else _processes(stack, now()),
+        **_lag(settings),
+        "rates": {sink: round(rate, 1) for sink, rate in sorted(reading.rates.items())},
+        "rejected": _rejected(reading),
+    }
+
+
+def _processes(stack: StackFile, now: float) -> list[Status]:
+    return [
+        {
+            "name": process.name,
+            "pid": process.pid or None,
+            "uptime_s": round(now - process.started, 1) if process.pid else 0.0,
+            "restarts": process.restarts,
+            "state": process.state,
+            "reason": process.reason,
+        }
+        for process in stack.processes
+    ]
+
+
+def _lag(settings: Settings) -> Status:
+    """Messages that each sink has not done yet; null with a reason where Kafka does not answer."""
+    try:
+        log = KafkaLog(settings.kafka, QUICK_SECONDS)
+        lag = {}
+        for route in routes_of(load_registry(settings.contracts)):
+            left = behind(log.spans([*route.topics, *route.inner_topics]), log.committed(route.sink))
+            places = {str(place): count for place, count in sorted(left.items())}
+            lag[route.sink] = {"total": sum(places.values()), "partitions": places}
+    except BrokerError as error:
+        return {"lag": None, "problem": str(error)}
+    return {"lag": lag, "problem": None}
+
+
+def _rejected(reading: Reading) -> Mapping[str, int]:
+    """Messages rejected since the sinks started, by reason, as the sink that saw most of them counts."""
+    counts = [numbers.rejected for numbers in reading.sinks.values()]
+    return dict(sorted(max(counts, key=lambda of: sum(of.values()), default={}).items()))
+
+
+def render(status: Status) -> str:
+    """The status for a person."""
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table("process", "state", "pid", "up", "restarts", "messages/s", "behind", box=None)
+    for process in status["processes"]:
+        sink = process["name"]
+        behind_by = (status["lag"] or {}).get(sink)
+        table.add_row(
+            sink,
+            process["state"],
+            str(process["pid"] or ""),
+            f"{process['uptime_s']:.0f} s",
+            str(process["restarts"]),
+            f"{status['rates'][sink]:,.0f}" if sink in status["rates"] else "",
+            f"{behind_by['total']:,}" if behind_by else "",
+        )
+    with console.capture() as captured:
+        console.print(f"{status['state']} in {status['data_dir']}")
+        for name in ("kafka", "mongo", "lake"):
+            console.print(f"{name:6} {status[name]}")
+        if status["processes"]:
+            console.print(table)
+        if status["problem"]:
+            console.print(status["problem"])
+    return captured.get().rstrip()
