@@ -1,0 +1,81 @@
+"""`fleetlake checkpoint`: look at where the history stands, and the two repairs an operator may need."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from broker.identity import TopicIdentities
+from broker.offsets import Offsets
+from broker.record import TopicPartition
+from contracts.load import load_registry
+from fleetlake.settings import Settings
+from ingest.checkpoints import Moved, restore_missing, skip_lost
+from lake.bronze import Bronze, BronzePartition
+from lake.storage import wait_ready
+
+app = typer.Typer(no_args_is_help=True, help="Where the history stands, and repairs of it.")
+
+Topic = Annotated[str, typer.Argument(help="A source topic.")]
+Partition = Annotated[int, typer.Argument(min=0, help="Its partition.")]
+
+
+@app.command("list")
+def list_checkpoints(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """The next offset of every partition, beside Kafka's log."""
+    settings = Settings()
+    topics = load_registry(settings.contracts).topics()
+    offsets = Offsets(settings.kafka)
+    starts, ends = offsets.starts(topics), offsets.ends(topics)
+    topic_ids = TopicIdentities(settings.kafka).read(topics)
+    keys = {place: BronzePartition(topic_ids[place.topic], place.partition) for place in ends}
+    found = Bronze(wait_ready(settings.lake)).checkpoints(keys.values())
+    rows = [
+        {
+            "topic": place.topic,
+            "partition": place.partition,
+            "topic_id": key.topic_id,
+            "log_start": starts[place],
+            "checkpoint": found[key],
+            "log_end": ends[place],
+        }
+        for place, key in sorted(keys.items())
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    table = Table(*rows[0], box=None) if rows else Table(box=None)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table)
+
+
+@app.command("skip")
+def skip(topic: Topic, partition: Partition) -> None:
+    """Go on at the log's start where retention removed messages before they were landed: they are lost."""
+    settings = Settings()
+    place = TopicPartition(topic, partition)
+    low, high = Offsets(settings.kafka).starts([topic])[place], Offsets(settings.kafka).ends([topic])[place]
+    moved = skip_lost(_bronze(settings), place, _topic_id(settings, topic), low, high)
+    typer.echo(f"{place}: {moved.skipped} messages given up, history goes on at offset {moved.now}")
+
+
+@app.command("restore")
+def restore(topic: Topic, partition: Partition) -> None:
+    """Set a checkpoint that is gone behind the last row that bronze has."""
+    settings = Settings()
+    place = TopicPartition(topic, partition)
+    moved: Moved = restore_missing(_bronze(settings), place, _topic_id(settings, topic))
+    typer.echo(f"{place}: history goes on at offset {moved.now}")
+
+
+def _bronze(settings: Settings) -> Bronze:
+    return Bronze(wait_ready(settings.lake))
+
+
+def _topic_id(settings: Settings, topic: str) -> str:
+    return TopicIdentities(settings.kafka).read([topic])[topic]

@@ -1,0 +1,71 @@
+"""The operator's repairs of checkpoints, on a real table."""
+
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+
+from broker.record import TopicPartition
+from ingest.checkpoints import Moved, NothingToRepair, restore_missing, skip_lost
+from lake.bronze import Bronze, BronzePartition
+from lake.bronze_file import FILE_SCHEMA
+from lake.settings import LakeSettings
+from lake.storage import wait_ready
+
+PLACE, KEY = TopicPartition("telemetry", 2), BronzePartition("id-1", 2)
+
+
+def bronze_with(settings: LakeSettings, offsets: list[int], checkpoint: int | None) -> Bronze:
+    bronze = Bronze(wait_ready(settings))
+    row = {
+        "topic_id": "id-1",
+        "topic": "telemetry",
+        "partition": 2,
+        "kafka_time": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    file = bronze.new_file(datetime(2026, 1, 1, tzinfo=UTC).date())
+    file.write(pa.Table.from_pylist([{**row, "offset": offset} for offset in offsets], schema=FILE_SCHEMA))
+    bronze.commit([file.close()], {} if checkpoint is None else {KEY: checkpoint})
+    bronze.reload()
+    return bronze
+
+
+def test_skipping_goes_on_at_the_logs_start_and_says_what_is_lost(lake_settings: LakeSettings) -> None:
+    """Retention was faster than the history."""
+    bronze = bronze_with(lake_settings, [0, 1], checkpoint=2)
+    moved = skip_lost(bronze, PLACE, "id-1", low=50, high=80)
+    assert moved == Moved(PLACE, 2, 50)
+    assert moved.skipped == 48
+    bronze.reload()
+    assert bronze.checkpoints([KEY]) == {KEY: 50}
+
+
+def test_a_checkpoint_inside_the_log_is_not_skipped(lake_settings: LakeSettings) -> None:
+    """A repair that is not needed loses nothing."""
+    bronze = bronze_with(lake_settings, [0, 1], checkpoint=2)
+    with pytest.raises(NothingToRepair, match="inside the log"):
+        skip_lost(bronze, PLACE, "id-1", low=0, high=80)
+
+
+def test_a_log_that_went_back_is_not_skipped(lake_settings: LakeSettings) -> None:
+    """Its offsets would name other messages."""
+    bronze = bronze_with(lake_settings, [0, 1], checkpoint=2)
+    with pytest.raises(NothingToRepair, match="a second time"):
+        skip_lost(bronze, PLACE, "id-1", low=0, high=1)
+
+
+def test_a_missing_checkpoint_is_set_behind_the_last_row(lake_settings: LakeSettings) -> None:
+    """The rows themselves say how far the history came."""
+    bronze = bronze_with(lake_settings, [3, 9, 4], checkpoint=None)
+    assert restore_missing(bronze, PLACE, "id-1") == Moved(PLACE, None, 10)
+    bronze.reload()
+    assert bronze.checkpoints([KEY]) == {KEY: 10}
+    with pytest.raises(NothingToRepair, match="is there"):
+        restore_missing(bronze, PLACE, "id-1")
+
+
+def test_without_rows_there_is_nothing_to_restore(lake_settings: LakeSettings) -> None:
+    """History begins by itself."""
+    bronze = bronze_with(lake_settings, [3], checkpoint=None)
+    with pytest.raises(NothingToRepair, match="no row"):
+        restore_missing(bronze, PLACE, "another identity")
