@@ -12,11 +12,11 @@ from broker.offsets import Offsets
 from broker.record import TopicPartition
 from contracts.load import load_registry
 from fleetlake.settings import Settings
-from ingest.checkpoints import Moved, restore_missing, skip_lost
+from ingest.checkpoints import Moved, NothingToRepair, restore_missing, skip_lost
 from lake.bronze import Bronze, BronzePartition
 from lake.storage import wait_ready
 
-app = typer.Typer(no_args_is_help=True, help="Where the history stands, and repairs of it.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Where the history stands; repairs.")
 
 Topic = Annotated[str, typer.Argument(help="A source topic.")]
 Partition = Annotated[int, typer.Argument(min=0, help="Its partition.")]
@@ -59,7 +59,7 @@ def skip(topic: Topic, partition: Partition) -> None:
     """Go on at the log's start where retention removed messages before they were landed: they are lost."""
     settings = Settings()
     place = TopicPartition(topic, partition)
-    low, high = Offsets(settings.kafka).starts([topic])[place], Offsets(settings.kafka).ends([topic])[place]
+    low, high = _log(settings, place)
     moved = skip_lost(_bronze(settings), place, _topic_id(settings, topic), low, high)
     typer.echo(f"{place}: {moved.skipped} messages given up, history goes on at offset {moved.now}")
 
@@ -71,6 +71,14 @@ def restore(topic: Topic, partition: Partition) -> None:
     place = TopicPartition(topic, partition)
     moved: Moved = restore_missing(_bronze(settings), place, _topic_id(settings, topic))
     typer.echo(f"{place}: history goes on at offset {moved.now}")
+
+
+def _log(settings: Settings, place: TopicPartition) -> tuple[int, int]:
+    offsets = Offsets(settings.kafka)
+    starts, ends = offsets.starts([place.topic]), offsets.ends([place.topic])
+    if place not in starts:
+        raise NothingToRepair(place, f"the topic has partitions 0 to {len(starts) - 1}")
+    return starts[place], ends[place]
 
 
 def _bronze(settings: Settings) -> Bronze:
