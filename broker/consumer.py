@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
+import structlog
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
@@ -17,7 +18,8 @@ from broker.client import client_options, translate
 from broker.demand import FetchOnDemand
 from broker.health import Health
 from broker.intake import Intake
-from broker.membership import Membership, RebalanceListener, Starts
+from broker.leave import leave_group
+from broker.membership import REJOIN_PAUSE_S, Membership, RebalanceListener, Starts
 from broker.metadata import GroupMetadata
 from broker.places import named, placed
 from broker.prefetch import THROUGHPUT, Prefetch
@@ -30,6 +32,8 @@ __all__ = ["GroupConsumer", "OffsetReset", "RebalanceListener"]
 REQUEST_TIMEOUT_S = 10.0
 """For one question to the broker; longer than a leader change, shorter than an operator's patience."""
 PROBE_PERIOD_S = 1.0
+
+log = structlog.get_logger()
 
 OffsetReset = Literal["earliest", "latest", "error"]
 
@@ -49,6 +53,7 @@ class GroupConsumer:
     ) -> None:
         self.group = f"{settings.group_prefix}.{sink}"
         self._settings = settings
+        self._instance_id = instance_id
         self._offset_reset = offset_reset
         self._monotonic = monotonic
         self._probe_at = 0.0
@@ -84,6 +89,7 @@ class GroupConsumer:
             group_starts=self._group_starts,
             health=self._health,
             intake=self._intake,
+            rejoin_pause_s=REJOIN_PAUSE_S if self._is_embedded else 0.0,
         )
         self._consumer.subscribe(
             list(topics), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
@@ -185,9 +191,24 @@ class GroupConsumer:
         return GroupMetadata(self._consumer.consumer_group_metadata())
 
     def close(self) -> None:
-        """Leaves the group (a static member stays until its session ends) after `on_revoked`."""
+        """Leaves the group after `on_revoked`; a static member stays in it until its session ends, or leaves
+        at once where sessions never end (the embedded broker)."""
+        if self._membership is not None:
+            self._membership.rejoin_pause_s = 0.0
         self._consumer.close()
+        if self._instance_id is not None and self._is_embedded:
+            self._leave(self._instance_id)
         self._health.raise_kept()
+
+    def _leave(self, instance_id: str) -> None:
+        try:
+            leave_group(self._settings, self.group, instance_id)
+        except errors.BrokerError as error:
+            log.warning("kafka.not_left", group=self.group, member=instance_id, detail=str(error))
+
+    @property
+    def _is_embedded(self) -> bool:
+        return self._settings.incarnation_file is not None
 
     @property
     def _owned(self) -> Starts:

@@ -1,6 +1,7 @@
 """Which partitions a consumer owns, and from where it reads them: the client library's rebalance calls become
 calls of a listener whose exceptions are never lost."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -16,6 +17,9 @@ from broker.record import TopicPartition
 log = structlog.get_logger()
 
 Starts = dict[TopicPartition, int]
+
+REJOIN_PAUSE_S = 0.3
+"""The embedded broker hangs a group for good if a member rejoins before the others know of the last round."""
 
 
 class RebalanceListener(Protocol):
@@ -46,6 +50,8 @@ class Membership:
         group_starts: Callable[[list[TopicPartition]], Starts],
         health: Health,
         intake: Intake,
+        rejoin_pause_s: float = 0.0,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.owned: Starts = {}
         """Partition -> the offset it was assigned or sought at: its position until a record was returned."""
@@ -55,6 +61,8 @@ class Membership:
         self._group_starts = group_starts
         self._health = health
         self._intake = intake
+        self.rejoin_pause_s = rejoin_pause_s
+        self._sleep = sleep
         self._unplaced: list[TopicPartition] = []
 
     def on_assign(self, _: Consumer, places: list[Place]) -> None:
@@ -102,6 +110,8 @@ class Membership:
         for name in owned:
             del self.owned[name]
         self._intake.given_up(owned)
+        if how == "revoked" and self.rejoin_pause_s:
+            self._sleep(self.rejoin_pause_s)
         self._consumer.incremental_unassign(placed(owned))
 
 
