@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from contracts.catalog import Catalog, SignalSpec
 from contracts.model import Contract, DocumentField, SignalField
-from contracts.paths import steps
+from contracts.paths import is_path, steps
 from contracts.units import conversion, units_into
 
 Key = tuple[str | int, ...]
@@ -19,6 +19,8 @@ def problems(contract: Contract, catalog: Catalog) -> Iterator[Problem]:
     """Everything that is wrong, in no particular order."""
     for wire, field in contract.signals.items():
         yield from _field_problems(("signals", wire), field, catalog)
+        if contract.shape == "wide" and not is_path(wire):
+            yield ("signals", wire), f"{wire!r} is no field path", "write `field` or `object.field`"
         if field.parts and contract.shape == "wide":
             yield ("signals", wire), "parts are for shapes long and list", "write `object.field: signal`"
     yield from _required_problems(contract)

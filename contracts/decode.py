@@ -4,9 +4,11 @@ Row i of the result belongs to message i; input never raises. What a message mea
 `contracts.reference`; this file only decides who reads which row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from contracts.assemble import assemble
@@ -16,6 +18,12 @@ from contracts.limits import DEFAULT_LIMITS, Limits
 from contracts.model import Contract
 from contracts.reference import Reference
 from contracts.result import Decoded, Rejected
+from contracts.vector.path import Messages, VectorPath
+
+PART: Final = 8192
+"""Messages decoded at once: few enough that their objects stay in the processor's cache."""
+SMALL: Final = 16
+"""Messages for which columns do not pay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,14 @@ class RawBatch:
     def __len__(self) -> int:
         return len(self.payloads)
 
+    def part(self, start: int) -> "RawBatch":
+        """At most `PART` messages from `start` on."""
+        end = start + PART
+        if start == 0 and end >= len(self):
+            return self
+        times = self.kafka_times_ms[start:end]
+        return RawBatch(self.payloads[start:end], times, self.keys[start:end], self.headers[start:end])
+
 
 class Decoder:
     """Decodes the messages of one contract."""
@@ -37,11 +53,40 @@ class Decoder:
     def __init__(self, contract: Contract, catalog: Catalog, limits: Limits = DEFAULT_LIMITS) -> None:
         self.contract = contract
         self._reference = Reference(contract, catalog, limits)
+        self._vector = VectorPath(contract, catalog, limits)
 
     def decode(self, batch: RawBatch) -> pa.RecordBatch:
         """Schema `DECODED`, as many rows as messages, in their order."""
-        rows = zip(batch.payloads, batch.kafka_times_ms, batch.keys, batch.headers, strict=True)
-        return assemble(self.contract, [self._reference.decode(*row) for row in rows])
+        if len(batch) < SMALL:
+            return self._one_by_one(batch, range(len(batch)))
+        parts = [self._decode_part(batch.part(start)) for start in range(0, len(batch), PART)]
+        return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+
+    def _decode_part(self, batch: RawBatch) -> pa.RecordBatch:
+        times = np.asarray(batch.kafka_times_ms, np.int64)
+        messages = Messages(np.arange(len(batch)), batch.payloads, times, batch.keys, batch.headers)
+        taken = self._vector.decode(messages)
+        positions = [part.positions for part in taken]
+        parts = [part.decoded for part in taken]
+        others = np.ones(len(batch), bool)
+        for done in positions:
+            others[done] = False
+        if others.any():
+            rest = np.flatnonzero(others)
+            positions.append(rest)
+            parts.append(self._one_by_one(batch, rest.tolist()))
+        if len(parts) == 1:
+            return parts[0]
+        order = np.argsort(np.concatenate(positions), kind="stable")
+        return pa.concat_batches(parts).take(pa.array(order))
+
+    def _one_by_one(self, batch: RawBatch, rows: Iterable[int]) -> pa.RecordBatch:
+        decode = self._reference.decode
+        results = [
+            decode(batch.payloads[row], int(batch.kafka_times_ms[row]), batch.keys[row], batch.headers[row])
+            for row in rows
+        ]
+        return assemble(self.contract, results)
 
     def decode_one(
         self,

@@ -11,7 +11,7 @@ from contracts.model import TimeColumns, TimeFormat
 
 ISO: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,12}))?"
-    r"(?:([Zz])|([+-])([0-9]{2}):?([0-9]{2}))?",
+    r"(?:([Zz])|([+-])([0-9]{2})(?::?([0-9]{2}))?)?",
 )
 _DATE: Final = re.compile(r"([0-9]{1,4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,4})")
 _CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,12}))?")
@@ -80,9 +80,10 @@ def _iso(text: str, zone: str | None) -> int | None:
         return None
     if not sign:
         return time
-    if int(ahead_h) > 23 or int(ahead_m) > 59:
+    hours, minutes = int(ahead_h), int(ahead_m or 0)
+    if hours > 23 or minutes > 59:
         return None
-    ahead = (int(ahead_h) * 60 + int(ahead_m)) * 60_000_000
+    ahead = (hours * 60 + minutes) * 60_000_000
     return time - ahead if sign == "+" else time + ahead
 
 
