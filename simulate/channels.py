@@ -24,7 +24,10 @@ class Channel:
     decimals: int | None
     low: float
     high: float
-    thresholds: tuple[Threshold, ...]
+    thresholds: tuple[Threshold, ...] = ()
+    calm_above: float = -math.inf
+    calm_below: float = math.inf
+    """Between these no threshold is crossed."""
 
     def read(self, subject: object) -> Value:
         """What is sent: rounded, within range; texts as they are."""
@@ -74,7 +77,16 @@ def _channel(spec: SignalSpec, fields: list[SignalField], contract: Contract, se
     low, high = bounds(spec, fields)
     decimals = DECIMALS.get(spec.name, 2) or None
     thresholds = contract.thresholds.get(spec.name, spec.anomalies)
-    return Channel(spec.name, sense, None if spec.type == "bool" else decimals, low, high, thresholds)
+    return Channel(
+        signal=spec.name,
+        sense=sense,
+        decimals=None if spec.type == "bool" else decimals,
+        low=low,
+        high=high,
+        thresholds=thresholds,
+        calm_above=max((one.limit for one in thresholds if one.op.startswith("<")), default=-math.inf),
+        calm_below=min((one.limit for one in thresholds if one.op.startswith(">")), default=math.inf),
+    )
 
 
 def bounds(spec: SignalSpec, fields: list[SignalField]) -> tuple[float, float]:

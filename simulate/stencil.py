@@ -42,12 +42,14 @@ class Holes:
         """Everything as text, whole numbers without a fraction."""
         vehicle_id, event_us, received_us, sensor = facts
         found = [vehicle_id, sensor]
+        if received_us is None:
+            received_us = event_us
         for text, received in self._times:
-            found.append(text(received_us if received and received_us is not None else event_us))
+            found.append(text(received_us if received else event_us))
         if self._conversions:
             values = [one.to_wire(value) for one, value in zip(self._conversions, values, strict=True)]
         for value in values:
-            found.append(str(int(value)) if value % 1 == 0 else repr(value))
+            found.append(repr(value) if value % 1 else str(int(value)))
         return found
 
 
@@ -94,15 +96,16 @@ def time_text(source: TimeSource) -> Callable[[int], str]:
     remembered: dict[int, str] = {}
 
     def text(time_us: int) -> str:
-        second = time_us // US
+        second, micros = divmod(time_us, US)
         head = remembered.get(second)
         if head is None:
             if len(remembered) > REMEMBERED_SECONDS:
                 remembered.clear()
             head = remembered[second] = str(write(second * US))[:19]
-        fraction = f"{time_us % US:06d}"
-        if digits < 6:
-            fraction = fraction[:digits] + fraction[digits:].rstrip("0")
+        if digits == 3 and not micros % 1000:
+            return f"{head}.{micros // 1000:03d}{suffix}"
+        fraction = f"{micros:06d}"
+        fraction = fraction[:digits] + fraction[digits:].rstrip("0")
         return f"{head}.{fraction}{suffix}" if fraction else head + suffix
 
     return text

@@ -85,12 +85,15 @@ class Tally:
         self.source, self.topic, self.dead_letter_topic = source, topic, dead_letter_topic
         self.maxima = Maxima()
         self._receipts: dict[tuple[str, Label], Receipt] = {}
+        self._plain: dict[str, Receipt] = {}
 
     def receipt(self, vehicle_id: str, label: Label = PLAIN) -> Receipt:
         """The one receipt of this vehicle and label."""
-        found = self._receipts.get((vehicle_id, label))
-        if found is None:
-            found = self._receipts[vehicle_id, label] = Receipt(vehicle_id, label)
+        if label is PLAIN and vehicle_id in self._plain:
+            return self._plain[vehicle_id]
+        found = self._receipts.setdefault((vehicle_id, label), Receipt(vehicle_id, label))
+        if label is PLAIN:
+            self._plain[vehicle_id] = found
         return found
 
     @property
