@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fleetlake.commands import COMMANDS
+from fleetlake.commands.doctor import DATA_DIR_OPTION
 from fleetlake.failures import EXIT_INTERRUPTED, describe_failure
 
 PROGRAM = "fleetlake"
@@ -64,8 +65,9 @@ app = typer.Typer(
 )
 
 
-def _choose_data_dir(value: Path | None) -> Path | None:
+def _choose_data_dir(ctx: typer.Context, value: Path | None) -> Path | None:
     if value is not None:
+        ctx.meta[DATA_DIR_OPTION] = True
         from fleetlake.settings import choose_data_dir
 
         choose_data_dir(value)

@@ -5,6 +5,8 @@ from typing import Any
 
 import typer
 
+from ingest.errors import EXIT_FAILED, EXIT_OPERATOR_NEEDED
+
 OUR_PACKAGES = frozenset(
     {
         "contracts",
@@ -19,8 +21,6 @@ OUR_PACKAGES = frozenset(
     }
 )
 
-EXIT_FAILED = 1
-EXIT_OPERATOR_NEEDED = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -32,12 +32,24 @@ class Failure:
     exit_code: int
 
 
+class OperatorMustAct(Exception):
+    """A process ended for a reason that a restart does not cure.
+
+    Operator action: what the reason says; a supervisor tries again now and then all the same.
+    """
+
+    def __init__(self, reason: BaseException) -> None:
+        self.reason = reason
+        super().__init__(one_line(str(reason)))
+
+
 def describe_failure(error: BaseException) -> Failure:
     """The failure that an exception means to its user."""
     if isinstance(error, typer.TyperException):
         return _wrong_usage(error)
     if _is_ours(error):
-        return Failure(f"fleetlake: {one_line(str(error))}{_hint(error)}", _exit_code(error))
+        exit_code = EXIT_OPERATOR_NEEDED if isinstance(error, OperatorMustAct) else EXIT_FAILED
+        return Failure(f"fleetlake: {one_line(str(error))}{_hint(error)}", exit_code)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return Failure(f"fleetlake: {error.strerror}{where}", EXIT_FAILED)
@@ -52,16 +64,6 @@ def one_line(text: str) -> str:
 
 def _is_ours(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in OUR_PACKAGES
-
-
-def _exit_code(error: BaseException) -> int:
-    """3 where restarting does not help, by the error's own word."""
-    if type(error).__module__.startswith("ingest."):
-        from ingest.errors import OperatorNeeded
-
-        if isinstance(error, OperatorNeeded):
-            return EXIT_OPERATOR_NEEDED
-    return EXIT_FAILED
 
 
 def _hint(error: BaseException) -> str:

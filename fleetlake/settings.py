@@ -110,6 +110,8 @@ def stack_values(data_dir: Path, explicit: Values) -> Values:
         values["mongo"] = {"uri": stack["mongo"]}
     if "lake" in stack:
         values["lake"] = {"uri": stack["lake"]}
+    if stack:
+        values["ingest"]["metrics_port"] = 0  # `status` reads what the sinks count
     return values
 
 

@@ -37,18 +37,20 @@ def ingest(
 
 
 def _run_here(name: SinkName, until_caught_up: bool, supervised: bool) -> None:
-    from fleetlake.sinks import run_sink
+    from fleetlake.failures import OperatorMustAct
+    from fleetlake.sinks import needs_operator, run_sink
     from fleetlake.stack.lifeline import ChildEnd, stop_myself
 
-    if not supervised:
-        run_sink(name, until_caught_up=until_caught_up)
-        return
-    line = ChildEnd()
-    line.watch(stop_myself)
+    line = ChildEnd() if supervised else None
+    if line is not None:
+        line.watch(stop_myself)
     try:
         run_sink(name, until_caught_up=until_caught_up)
     except Exception as error:
-        line.say(f"{type(error).__name__}: {error}")
+        if line is not None:
+            line.say(f"{type(error).__name__}: {error}")
+        if needs_operator(error):
+            raise OperatorMustAct(error) from error
         raise
 
 

@@ -10,9 +10,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
-from fleetlake.failures import EXIT_OPERATOR_NEEDED
 from fleetlake.stack.lifeline import ParentEnd
 from fleetlake.stack.processes import ProcessId, identify
+from ingest.errors import EXIT_OPERATOR_NEEDED
 
 MAX_LOG_BYTES = 16 * 1024 * 1024
 

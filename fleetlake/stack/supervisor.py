@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
-from fleetlake.failures import EXIT_FAILED, EXIT_OPERATOR_NEEDED
 from fleetlake.stack.child import Backoff, Child, ChildSpec, ChildState, Ended
+from ingest.errors import EXIT_FAILED, EXIT_OPERATOR_NEEDED
 
 TICK_SECONDS = 0.2
 KILL_SECONDS = 5.0

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import typer
 
+from broker.errors import BrokerUnavailable
+from broker.record import TopicPartition
 from fleetlake import cli, commands
 from fleetlake.commands import COMMANDS, Entry
+from fleetlake.failures import OperatorMustAct
 from fleetlake.settings import Settings
+from ingest.errors import CheckpointOutsideLog
 
 
 @pytest.fixture
@@ -21,14 +25,10 @@ def probe(monkeypatch: pytest.MonkeyPatch) -> None:
         typer.echo(Settings().data_dir)
 
     def fail(how: str) -> None:
-        import broker.errors
-        import ingest.errors
-        from broker.record import TopicPartition
-
         raise {
             "unexpected": KeyError("x"),
-            "broker": broker.errors.BrokerUnavailable("127.0.0.1:1", "list topics", "refused"),
-            "operator": ingest.errors.CheckpointOutsideLog(TopicPartition("t", 0), 1, 5, 9),
+            "broker": BrokerUnavailable("127.0.0.1:1", "list topics", "refused"),
+            "operator": OperatorMustAct(CheckpointOutsideLog(TopicPartition("t", 0), 1, 5, 9)),
             "file": FileNotFoundError(2, "No such file or directory", "x.csv"),
         }[how]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from fleetlake.failures import EXIT_OPERATOR_NEEDED
 from fleetlake.stack.child import Backoff, ChildSpec, ChildState
 from fleetlake.stack.embedded import wait_until
 from fleetlake.stack.supervisor import Supervisor
+from ingest.errors import EXIT_OPERATOR_NEEDED
 from ingest.process import Stop
 
 SCRIPT = """
