@@ -13,6 +13,8 @@ from contracts.write_times import time_writer
 
 US: Final = 1_000_000
 REMEMBERED_SECONDS: Final = 4096
+SMALL: Final = 1e-3
+"""Below, Python spells numbers with an exponent."""
 MARK: Final = "\u2063"
 """A character that no vehicle, signal or filler of a contract contains."""
 
@@ -49,7 +51,8 @@ class Holes:
         if self._conversions:
             values = [one.to_wire(value) for one, value in zip(self._conversions, values, strict=True)]
         for value in values:
-            found.append(repr(value) if value % 1 else str(int(value)))
+            plain = value % 1 and not -SMALL < value < SMALL
+            found.append(repr(value) if plain else _number(value))
         return found
 
 
@@ -70,6 +73,11 @@ class Stencil:
     def fill(self, facts: Facts, values: Sequence[float]) -> bytes:
         """The payload."""
         return (self._text % self._pick(self._holes.texts(facts, values))[: self._filled]).encode()
+
+
+def _number(value: float) -> str:
+    """Whole or very small, as the encoder spells it."""
+    return msgspec.json.encode(value if value % 1 else int(value)).decode()
 
 
 def _marked(node: Any, index: dict[str | None, int], order: list[int]) -> Any:
