@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fleetlake.settings import BadSettings, Settings, child_environment
@@ -15,13 +16,13 @@ METRICS_PORT_VARIABLE = "FLEETLAKE_INGEST__METRICS_PORT"
 def run_sink(name: str, *, until_caught_up: bool) -> None:
     """Runs one sink in this process until it is told to stop, or has caught up."""
     from contracts.load import load_registry
-    from ingest.process import Stop, configure_logs
+    from ingest.process import Stop, StoppedBeforeStart, configure_logs
 
     settings = Settings()
     configure_logs()
     registry = load_registry(settings.contracts)
     stop = Stop()
-    with stop.on_signals():
+    with stop.on_signals(), suppress(StoppedBeforeStart):
         if name == "history":
             from ingest import history_run
 

@@ -48,8 +48,8 @@ def run(
     metrics = metrics or SinkMetrics(SINK)
     log = logger(SINK)
     topics = registry.topics()
-    wait_topics(kafka, topics)
-    bronze = Bronze(wait_ready(lake))
+    wait_topics(kafka, topics, sleep=stop.sleep)
+    bronze = Bronze(wait_ready(lake, sleep=stop.sleep))
     consumer = GroupConsumer(kafka, SINK, offset_reset="error")
     abandoned = threading.Event()
     committer = Committer(

@@ -24,6 +24,10 @@ from ingest.settings import IngestSettings
 Log = structlog.stdlib.BoundLogger
 
 
+class StoppedBeforeStart(Exception):
+    """A stop was requested while a process still waited for its surroundings: there is nothing to finish."""
+
+
 @dataclass
 class Stop:
     """A request to finish: set by SIGTERM, Ctrl-C or a test."""
@@ -48,6 +52,11 @@ class Stop:
     def wait(self, seconds: float) -> bool:
         """Sleeps for `seconds` or until a stop is requested; returns whether it was."""
         return self._event.wait(seconds)
+
+    def sleep(self, seconds: float) -> None:
+        """For waits before the work begins: a stop ends them with StoppedBeforeStart."""
+        if self.wait(seconds):
+            raise StoppedBeforeStart
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
