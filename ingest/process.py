@@ -86,7 +86,7 @@ class Target:
 
 
 def configure_logs(level: int = logging.INFO, stream: TextIO | None = None) -> None:
-    """JSON lines on stderr or `stream`, one event a line: `{"event": ..., "level": ..., "time": ..., ...}`."""
+    """JSON lines on stderr (or `stream`), one event a line: `{"event": ..., "level": ..., "time": ...}`."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
