@@ -159,7 +159,7 @@ def identifier(raw: Any, place: str, limit: int) -> str | Refused | None:
     """A name: a text, or an integer in digits. None for null and the empty text."""
     if raw is None or raw == "":
         return None
-    if isinstance(raw, bool) or not isinstance(raw, str | int):
+    if isinstance(raw, bool) or not isinstance(raw, (str, int)):
         return Refused(Reason.BAD_TYPE, f"{place}: {kind_of(raw)} is no name")
     name = str(raw)
     if len(name) > limit:

@@ -114,7 +114,7 @@ def _bool(raw: Any, meaning: Meaning) -> Reading | Refused | None:
 
 
 def _text(raw: Any, meaning: Meaning, limits: Limits) -> Reading | Refused:
-    if isinstance(raw, list | dict):
+    if isinstance(raw, (list, dict)):
         return Refused(Reason.BAD_TYPE, f"{meaning.signal}: {kind_of(raw)} is no text")
     text = raw if isinstance(raw, str) else json.dumps(raw)
     if len(text) > limits.text_chars:
@@ -129,7 +129,7 @@ def _text(raw: Any, meaning: Meaning, limits: Limits) -> Reading | Refused:
 
 
 def _unknown(raw: Any, limits: Limits) -> Reading | Refused:
-    if isinstance(raw, int | float):
+    if isinstance(raw, (int, float)):
         value = float(raw) + 0.0
         return Reading(value, None) if math.isfinite(value) else _TOO_GREAT
     try:
@@ -153,7 +153,7 @@ def numeric(raw: Any) -> float | Refused | None:
         if NUMERAL.fullmatch(text) is None:
             return Refused(Reason.BAD_TYPE, f"{raw!r:.60} is no number")
         return float(text)
-    if isinstance(raw, int | float):
+    if isinstance(raw, (int, float)):
         return float(raw)
     return Refused(Reason.BAD_TYPE, f"{kind_of(raw)} is no number")
 

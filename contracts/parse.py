@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections import Counter
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -30,16 +31,15 @@ def parse_object(payload: bytes | None, limits: Limits) -> ParsedObject | Refuse
         return Refused(Reason.TOO_LARGE, f"the message has {size}")
     if _deeper_than(payload, limits.depth):
         return Refused(Reason.TOO_LARGE, f"objects and arrays are nested deeper than {limits.depth}")
-    duplicates: list[str] = []
     try:
-        root = _parse(payload.decode("utf-8"), duplicates)
+        root, duplicates = _PARSER.parse(payload.decode("utf-8"))
         if b"\\u" in payload:
             json.dumps(root, ensure_ascii=False).encode("utf-8")  # half a surrogate pair is no text
     except ValueError as error:
         return Refused(Reason.MALFORMED_JSON, str(error))
     if not isinstance(root, dict):
         return Refused(Reason.NOT_AN_OBJECT, f"the message is {kind_of(root)}, not an object")
-    return ParsedObject(root, tuple(dict.fromkeys(duplicates)))
+    return ParsedObject(root, duplicates)
 
 
 def kind_of(value: object) -> str:
@@ -59,15 +59,27 @@ def kind_of(value: object) -> str:
             return "an object"
 
 
-def _parse(text: str, duplicates: list[str]) -> Any:
-    def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+class _Parser(threading.local):
+    """Python's own JSON parser, made once a thread: strict, and it tells of keys given twice."""
+
+    def __init__(self) -> None:
+        self._duplicates: list[str] = []
+        self._decoder = json.JSONDecoder(
+            object_pairs_hook=self._build, parse_int=_number, parse_constant=_refuse_constant
+        )
+
+    def parse(self, text: str) -> tuple[Any, tuple[str, ...]]:
+        """The value, and which keys an object has twice."""
+        self._duplicates = []
+        root = self._decoder.decode(text)
+        return root, tuple(dict.fromkeys(self._duplicates)) if self._duplicates else ()
+
+    def _build(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         built = dict(pairs)
         if len(built) != len(pairs):
             counts = Counter(key for key, _ in pairs)
-            duplicates.extend(key for key, count in counts.items() if count > 1)
+            self._duplicates.extend(key for key, count in counts.items() if count > 1)
         return built
-
-    return json.loads(text, object_pairs_hook=build, parse_int=_number, parse_constant=_refuse_constant)
 
 
 def _number(token: str) -> int | float:
@@ -77,6 +89,9 @@ def _number(token: str) -> int | float:
 def _refuse_constant(token: str) -> NoReturn:
     msg = f"{token} is no JSON"
     raise ValueError(msg)
+
+
+_PARSER: Final = _Parser()
 
 
 def _deeper_than(payload: bytes, depth: int) -> bool:

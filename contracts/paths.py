@@ -1,6 +1,7 @@
 """Field paths of contracts: `location.latitude` is a field in an object, `a\\.b` a field with a dot."""
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -9,6 +10,7 @@ _STEP = re.compile(r"(?<!\\)\.")
 _NOT_PLAIN = re.compile(r'[\x00-\x1f"\\]')
 
 
+@lru_cache(maxsize=4096)
 def steps(path: str) -> tuple[str, ...]:
     """The keys that lead to the field."""
     return tuple(step.replace("\\.", ".") for step in _STEP.split(path))

@@ -4,7 +4,7 @@ The vectorised decoder must give the same for the messages it takes, and hands a
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from contracts.catalog import Catalog
 from contracts.envelope import Envelope, EnvelopeReader, Headers
@@ -15,6 +15,10 @@ from contracts.parse import ParsedObject, parse_object
 from contracts.reasons import Reason
 from contracts.result import Decoded, Refused, Rejected, RejectedSignal, Signal
 from contracts.shapes import Candidate, ListReader, LongReader, Names, ShapeReader, WideReader
+
+
+_RAW: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Writes refused values; a number beyond a double's range as Infinity."""
 
 
 class Reference:
@@ -78,13 +82,15 @@ class Reference:
     ) -> Signal | Refused | None:
         if candidate.refused:
             return candidate.refused
-        time = envelope.event_time if candidate.time is None else candidate.time
+        time = envelope.event_time
+        if candidate.time is not None:
+            time = candidate.time
+            if not self._envelope.plausible(time):
+                return Refused(Reason.BAD_TIME, f"{candidate.name}: {time} µs is no plausible time")
+            if ahead := self._envelope.too_far_ahead(time, kafka_time_ms):
+                return ahead
         if time is None:
             raise AssertionError(envelope)
-        if not self._envelope.plausible(time):
-            return Refused(Reason.BAD_TIME, f"{candidate.name}: {time} µs is no plausible time")
-        if ahead := self._envelope.too_far_ahead(time, kafka_time_ms):
-            return ahead
         reading = read_value(candidate.raw, candidate.meaning, self._limits)
         if reading is None or isinstance(reading, Refused):
             return reading
@@ -105,7 +111,7 @@ class Reference:
         )
 
     def _raw(self, value: Any) -> str:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))[: self._limits.raw_chars]
+        return _RAW.encode(value)[: self._limits.raw_chars]
 
     def _note(self, duplicates: tuple[str, ...]) -> str | None:
         if not duplicates:

@@ -1,7 +1,8 @@
 """What one message became. Bad input is a value: `Rejected` says why, and keeps what could be read."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from contracts.reasons import Reason
 
@@ -13,8 +14,7 @@ class Refused(NamedTuple):
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(msgspec.Struct, frozen=True, gc=False):
     """An accepted reading; times in microseconds since the epoch; either `value` or `text` is set."""
 
     signal: str
@@ -25,8 +25,7 @@ class Signal:
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RejectedSignal:
+class RejectedSignal(msgspec.Struct, frozen=True, gc=False):
     """A reading that was refused; `raw` is its value as JSON, cut at a limit."""
 
     signal: str
@@ -34,8 +33,7 @@ class RejectedSignal:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(msgspec.Struct, frozen=True):
     """A message with at least one accepted signal. `note` tells of something odd that was overcome."""
 
     vehicle_id: str
@@ -46,8 +44,7 @@ class Decoded:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """A message none of whose signals count: a dead letter."""
 
     reason: Reason

@@ -114,7 +114,7 @@ class LongReader:
         kind = field_at(fields, self._type or ())
         if kind is None or kind == "":
             return self._only(fields)
-        path = None if isinstance(kind, bool | list | dict) else self._choices.get(str(kind))
+        path = None if isinstance(kind, (bool, list, dict)) else self._choices.get(str(kind))
         if path is None:
             detail = f"field {self._shape.value_type}: {kind!s:.40} is none of {', '.join(self._choices)}"
             return Refused(Reason.BAD_TYPE, detail)

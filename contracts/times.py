@@ -9,21 +9,22 @@ from zoneinfo import ZoneInfo
 
 from contracts.model import TimeColumns, TimeFormat
 
-ISO: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,12}))?"
-    r"(?:([Zz])|([+-])([0-9]{2})(?::?([0-9]{2}))?)?",
+_ISO: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ](?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,12}))?"
+    r"(?:([Zz])|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?",
 )
 _DATE: Final = re.compile(r"([0-9]{1,4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,4})")
 _CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,12}))?")
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY: Final = _EPOCH.toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TICK_US: Final[dict[TimeFormat, int]] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 
 
 def read_time(raw: Any, formats: tuple[TimeFormat, ...], zone: str | None) -> int | None:
     """The first format that reads `raw`, or None. Booleans, arrays and objects are no times."""
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+    if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
         return None
     for form in formats:
         if form == "iso":
@@ -59,32 +60,42 @@ def _local_minute(date: str, hour: int, minute: int, order: str, zone: str) -> i
     if len(year) != 4:
         return None
     try:
-        local = datetime(int(year), int(month), int(day), hour, minute, tzinfo=ZoneInfo(zone))
-        return (local - _EPOCH) // _MICROSECOND
+        local = datetime(int(year), int(month), int(day), hour, minute)  # noqa: DTZ001 - the zone comes next
+        return _micros_of(local) - _ahead(local, zone)
     except (ValueError, OverflowError):
         return None
 
 
 def _iso(text: str, zone: str | None) -> int | None:
-    match = ISO.fullmatch(text)
+    match = _ISO.fullmatch(text)
     if match is None:
         return None
-    year, month, day, hour, minute, second, fraction, zulu, sign, ahead_h, ahead_m = match.groups()
-    tz = ZoneInfo(zone) if zone and not zulu and not sign else UTC
-    if not zulu and not sign and not zone:
+    second, fraction, zulu, sign, hours, minutes = match.groups()
+    if not zulu and not sign and zone is None:
         return None
     try:
-        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=tz)
-        time = (moment - _EPOCH) // _MICROSECOND + _micros(fraction)
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(second)
+    except ValueError:
         return None
-    if not sign:
+    time = _micros_of(moment) + _micros(fraction)
+    if zulu:
         return time
-    hours, minutes = int(ahead_h), int(ahead_m or 0)
-    if hours > 23 or minutes > 59:
-        return None
-    ahead = (hours * 60 + minutes) * 60_000_000
-    return time - ahead if sign == "+" else time + ahead
+    if sign:
+        ahead = (int(hours) * 60 + int(minutes or 0)) * 60_000_000
+        return time - ahead if sign == "+" else time + ahead
+    return time - _ahead(moment, str(zone))
+
+
+def _micros_of(moment: datetime) -> int:
+    """A time without a zone, counted as if in UTC."""
+    of_day = (moment.hour * 60 + moment.minute) * 60 + moment.second
+    return ((moment.toordinal() - _EPOCH_DAY) * 86_400 + of_day) * 1_000_000
+
+
+def _ahead(moment: datetime, zone: str) -> int:
+    """How far the zone's clocks are ahead of UTC; in a gap as before it, in a fold as in its first pass."""
+    offset = ZoneInfo(zone).utcoffset(moment)
+    return offset // _MICROSECOND if offset else 0
 
 
 def _micros(fraction: str | None) -> int:

@@ -103,7 +103,8 @@ class Meanings:
     def _judge(self, found: Values, kind: NDArray[np.int8], codes: Codes | int) -> None:
         """Into canonical units, and whether that can be."""
         if self._converts:
-            found.number = found.number * self._scale[codes] + self._offset[codes]
+            with np.errstate(over="ignore"):  # infinity is judged below
+                found.number = found.number * self._scale[codes] + self._offset[codes]
         found.number += 0.0
         fits = (found.number >= self._minimum[codes]) & (found.number <= self._maximum[codes])
         fits &= np.isfinite(found.number)
