@@ -52,7 +52,6 @@ COMMANDS = {
     "state": Entry(ASK, "state", "state", "The latest state of a vehicle, or of all."),
     "state rebuild": Entry(ASK, "audit", "state_rebuild", "Compute the state anew from the history."),
     "audit": Entry(ASK, "audit", "audit", "Prove that nothing was lost or doubled."),
-    "checkpoint": Entry(ASK, "checkpoint", "app", "Where the history stands; repairs."),
     "contracts": Entry(DEFINE, "contracts", "app", "What the messages of a source mean."),
     "topics": Entry(DEFINE, "topics", "app", "Create and list the Kafka topics."),
 }
