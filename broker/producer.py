@@ -190,13 +190,18 @@ class TransactionalProducer(_Sender):
         with self._translated(f"send to {topic}", topic, len(value or b"")):
             self._produce(topic, key, value, headers, partition, timestamp_ms, self._note)
 
-    def send_offsets(self, offsets: Mapping[TopicPartition, int], group: GroupMetadata) -> None:
+    def send_offsets(
+        self,
+        offsets: Mapping[TopicPartition, int],
+        group: GroupMetadata,
+        timeout_s: float = TRANSACTION_STEP_S,
+    ) -> None:
         """Makes the group's offsets part of the open transaction."""
         places = [Place(name.topic, name.partition, offset) for name, offset in offsets.items()]
         self._step(
             "send_offsets",
             lambda timeout: self._client.send_offsets_to_transaction(places, group.handle, timeout),
-            TRANSACTION_STEP_S,
+            timeout_s,
         )
 
     def commit(self, timeout_s: float = TRANSACTION_STEP_S) -> None:
