@@ -1,7 +1,8 @@
 """From the event sent to Kafka to the state visible in MongoDB: p50, p99 and the worst, on the local stack.
 
 Sends paced `tcu` messages of many vehicles, and asks MongoDB in a tight loop for the state of a sample of
-them: asking for all would measure the load of asking. The delay of an event counts from the moment it was handed to the producer to the moment a reader first saw it.
+them: asking for all would measure the load of asking. The delay of an event counts from the moment it was
+handed to the producer to the moment a reader first saw it, or a newer one of its vehicle.
 Prints JSON; exits 1 if p99 is above the limit.
 
     python tests/acceptance/latency.py --rate 2000 --vehicles 1000 --seconds 30
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from broker.producer import Producer
 from fleetlake.settings import Settings, choose_data_dir
@@ -44,7 +46,7 @@ class Reader(threading.Thread):
     def __init__(self, uri: str, database: str, vehicles: list[str]) -> None:
         super().__init__(daemon=True)
         self._vehicles = vehicles
-        self._collection = MongoClient(uri)[database]["vehicle_state"]
+        self._collection: Collection[dict[str, Any]] = MongoClient(uri)[database]["vehicle_state"]
         self.seen: dict[str, list[tuple[int, float]]] = {}
         self.done = threading.Event()
 
