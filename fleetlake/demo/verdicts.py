@@ -1,0 +1,74 @@
+"""What the demo claims: each claim with what was expected, what was found, and whether they agree."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fleetlake.demo.facts import Counts
+from fleetlake.demo.plan import DRIVES, Expected
+
+COMPARED = ("did", "eventTime", "odo", "soc", "speed", "ignition")
+"""Of a use case's document; the time of ingestion is another one every time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One claim."""
+
+    claim: str
+    expected: str
+    found: str
+    holds: bool
+
+
+def judge_rows(expected: Expected, added: Counts) -> Iterator[Verdict]:
+    """Every acknowledged message is one row; what was broken is rejected for the reason it was broken for."""
+    yield _equal("rows landed", expected.sent, added.rows)
+    yield _equal("rejected, by reason", expected.rejected, added.rejected)
+
+
+def judge_dead_letters(expected: Expected, found: Mapping[str, int]) -> Verdict:
+    """Every message rejected whole is one dead letter."""
+    return _equal("dead letters, by reason", expected.rejected, found)
+
+
+def judge_use_case(name: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Verdict:
+    """The document equals the one of the use case."""
+    wanted = {field: expected.get(field) for field in COMPARED}
+    got = {field: found.get(field) for field in COMPARED}
+    return Verdict(name, _document(wanted), _document(got), wanted == got)
+
+
+def judge_drives(found: Mapping[str, float]) -> Verdict:
+    """The state of charge at the end of each recorded drive."""
+    wanted = {drive.vehicle: drive.soc for drive in DRIVES}
+    agrees = all(abs(found.get(vehicle, -1.0) - soc) < 0.005 for vehicle, soc in wanted.items())
+    return Verdict("final SoC of the drives", _values(wanted), _values(found), agrees)
+
+
+def judge_maxima(expected: Expected, before: Mapping[str, float], found: Mapping[str, float]) -> Verdict:
+    """The greatest pressure of each vehicle, over this run and those before it."""
+    wanted = dict(before)
+    for vehicle, value in expected.maxima.items():
+        wanted[vehicle] = max(value, wanted.get(vehicle, value))
+    wrong = sorted(vehicle for vehicle in wanted if found.get(vehicle) != wanted[vehicle])
+    text = f"{len(found)} vehicles" + (f", wrong: {', '.join(wrong[:5])}" if wrong else ", all right")
+    return Verdict("greatest pressure per vehicle", f"{len(wanted)} vehicles", text, not wrong)
+
+
+def _equal(claim: str, expected: Mapping[str, int], found: Mapping[str, int]) -> Verdict:
+    wanted = {name: count for name, count in expected.items() if count}
+    return Verdict(claim, _counts(wanted), _counts(found), wanted == dict(found))
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    parts = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    return f"{sum(counts.values()):,} ({parts})" if parts else "0"
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{value:g}" for _, value in sorted(values.items()))
+
+
+def _document(document: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in document.items() if name != "did")
