@@ -12,14 +12,16 @@ class KafkaSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="host:port list of the cluster")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: str | None = None
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
-    ssl_ca_location: Path | None = None
-    ssl_certificate_location: Path | None = None
-    ssl_key_location: Path | None = None
-    ssl_key_password: SecretStr | None = None
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+    )
+    sasl_mechanism: str | None = Field(None, description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, ...")
+    sasl_username: str | None = Field(None, description="user of SASL")
+    sasl_password: SecretStr | None = Field(None, description="password of SASL; never logged")
+    ssl_ca_location: Path | None = Field(None, description="PEM file of the authority to trust")
+    ssl_certificate_location: Path | None = Field(None, description="PEM file of our certificate")
+    ssl_key_location: Path | None = Field(None, description="PEM file of our key")
+    ssl_key_password: SecretStr | None = Field(None, description="password of that key; never logged")
     client: dict[str, str] = Field(
         default_factory=dict, description="any further librdkafka option; wins over Fleetlake's defaults"
     )

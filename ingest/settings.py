@@ -37,7 +37,7 @@ class IngestSettings(BaseModel):
         description="how long giving up partitions may wait for a commit; the next owner reads the rest",
     )
     metrics_port: int | None = Field(None, description="Prometheus port of this process; 0 picks a free one")
-    metrics_host: str = "127.0.0.1"
+    metrics_host: str = Field("127.0.0.1", description="address the metrics are served at")
     runtime_dir: Path | None = Field(
         None, description="folder for slot leases; default <data-dir>/run. One per machine"
     )

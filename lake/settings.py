@@ -11,10 +11,10 @@ class S3Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     endpoint_url: str | None = Field(None, description="MinIO or another S3; default: AWS itself")
-    region: str = "us-east-1"
-    access_key_id: str | None = None
-    secret_access_key: SecretStr | None = None
-    session_token: SecretStr | None = None
+    region: str = Field("us-east-1", description="region of the bucket")
+    access_key_id: str | None = Field(None, description="default: what AWS's credential chain finds")
+    secret_access_key: SecretStr | None = Field(None, description="its secret; never logged")
+    session_token: SecretStr | None = Field(None, description="of temporary credentials")
     path_style: bool = Field(True, description="MinIO and most S3 servers want bucket names in the path")
     request_timeout_s: float = Field(60.0, description="a store slower than this counts as away")
 
@@ -46,7 +46,7 @@ class MongoSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    uri: str = "mongodb://127.0.0.1:27017"
-    database: str = "fleetlake"
+    uri: str = Field("mongodb://127.0.0.1:27017", description="address, with user and options")
+    database: str = Field("fleetlake", description="database of the state")
     timeout_s: float = Field(10.0, description="a server that does not answer for this long counts as away")
     ready_timeout_s: float = Field(60.0, description="how long a start waits for the server")

@@ -1,0 +1,75 @@
+"""The documents name what exists, all of it, and nothing else."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from fleetlake.commands import COMMANDS
+from fleetlake.settings import Settings
+from ingest.metrics import SinkMetrics
+from lake.schemas import BRONZE
+
+ROOT = Path(__file__).parent.parent
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def variables(model: type[BaseModel], prefix: str = "FLEETLAKE_") -> Iterator[tuple[str, str]]:
+    """(environment variable, description) of every setting below a model."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from variables(kind, f"{prefix}{name.upper()}__")
+        else:
+            yield f"{prefix}{name.upper()}", field.description or ""
+
+
+def test_every_setting_is_documented_with_what_the_code_says_of_it() -> None:
+    """docs/settings.md has one row a setting; its text is the field's own description."""
+    rows = dict(
+        re.findall(r"^\| `(FLEETLAKE_\w+)` \|[^|]*\| (.*) \|$", text("docs/settings.md"), re.MULTILINE)
+    )
+    assert rows == dict(variables(Settings))
+    assert all(rows.values()), [name for name, description in rows.items() if not description]
+
+
+def test_every_metric_is_documented() -> None:
+    """docs/metrics.md has one row a metric, by the name that Prometheus sees."""
+    documented = set(re.findall(r"^\| `(fleetlake_\w+)`", text("docs/metrics.md"), re.MULTILINE))
+    families = SinkMetrics("history").registry.collect()
+    assert documented == {f.name + ("_total" if f.type == "counter" else "") for f in families}
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_every_command_in_a_document_exists(document: Path) -> None:
+    """`fleetlake NAME` in code means a command of that name."""
+    named = set(re.findall(r"(?:`|bin/)fleetlake ([a-z]+)", document.read_text()))
+    assert named <= {name.partition(" ")[0] for name in COMMANDS}
+
+
+def test_every_command_is_in_the_documents() -> None:
+    """Nothing that can be called is left to be found by chance."""
+    everything = "\n".join(path.read_text() for path in DOCS)
+    assert [name for name in COMMANDS if f"fleetlake {name}" not in everything] == []
+
+
+def test_the_columns_of_bronze_are_those_of_the_schema() -> None:
+    """docs/architecture.md lists them in order."""
+    listed = re.search(
+        r"`bronze\.events`, one row per Kafka message: `([^`]+)`", text("docs/architecture.md")
+    )
+    assert listed is not None
+    assert [name.strip() for name in listed.group(1).split(",")] == BRONZE.names
+
+
+@pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    """Relative links name files of the project."""
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
+        assert (document.parent / target).exists(), target
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text()
