@@ -166,6 +166,7 @@ class Wrappers(Frozen):
     text: str
     bool: str
     parts: str
+    also: tuple[str, ...] = Field((), description="further keys to expect; others are read as well, slower")
 
 
 class ListShape(Frozen):

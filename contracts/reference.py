@@ -16,7 +16,6 @@ from contracts.reasons import Reason
 from contracts.result import Decoded, Refused, Rejected, RejectedSignal, Signal
 from contracts.shapes import Candidate, ListReader, LongReader, Names, ShapeReader, WideReader
 
-
 _RAW: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 """Writes refused values; a number beyond a double's range as Infinity."""
 

@@ -4,7 +4,7 @@ A message that is handed on was parsed by the grammar that the reference uses, a
 types that the layout names. Whether it has a key twice is for `contracts.vector.keys` to tell.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final, Literal
 
@@ -21,7 +21,11 @@ Leaves = Mapping[Path, Role]
 """Field path -> what stands there."""
 
 Scalar = float | str | bool | None
-Wrapped = Scalar | dict[str, Scalar | dict[str, Scalar]]
+ITEM_NAME: Final = "name"
+ITEM_VALUE: Final = "value"
+PARTS: Final = "parts"
+"""Attributes of parsed items, and of the wrapper around a value for an object with several signals."""
+
 _TYPES: Final[dict[Role, Any]] = {
     "name": str | int | None,
     "time": str | int | float | None,
@@ -36,10 +40,17 @@ class Layout:
     others."""
 
     def __init__(
-        self, leaves: Leaves, *, required: bool, closed: bool, items: ListShape | None = None
+        self,
+        leaves: Leaves,
+        *,
+        required: bool,
+        closed: bool,
+        items: ListShape | None = None,
+        wrapper: type[msgspec.Struct] | None = None,
     ) -> None:
         self.leaves, self.required = dict(leaves), required
         self._closed, self._items = closed, items
+        self._wrapper = wrapper
         self.attributes: dict[Path, str] = {}
         """Every path that a message of this layout may have, objects included -> attribute of its object."""
         self._decode = msgspec.json.Decoder(self._struct(_tree(self.leaves), ())).decode
@@ -71,10 +82,32 @@ class Layout:
     def _type(self, role: Role) -> Any:
         if role != "items" or self._items is None:
             return _TYPES[role]
-        fields: list[Any] = [("name", str), ("value", Wrapped)]
-        names = {"name": self._items.name, "value": self._items.value}
+        value = Scalar if self._wrapper is None else Scalar | self._wrapper
+        fields: list[Any] = [(ITEM_NAME, str), (ITEM_VALUE, value)]
+        names = {ITEM_NAME: self._items.name, ITEM_VALUE: self._items.value}
         item = msgspec.defstruct("Item", fields, rename=names, gc=False, forbid_unknown_fields=True)
         return list[item] | None  # type: ignore[valid-type]  # a type made from the contract
+
+
+def wrapper_type(shape: ListShape, parts: Iterable[str]) -> type[msgspec.Struct] | None:
+    """The object around a value: one key that tells its type. The first attribute is the number's."""
+    if shape.wrappers is None:
+        return None
+    kind: Any = Scalar | UnsetType
+    keys = dict.fromkeys(
+        (shape.wrappers.number, shape.wrappers.text, shape.wrappers.bool, *shape.wrappers.also)
+    )
+    fields: list[Any] = [(f"f{index}", kind, UNSET) for index, _ in enumerate(keys)]
+    names = {f"f{index}": key for index, key in enumerate(keys)}
+    if shape.wrappers.parts not in keys:
+        inner = [(f"f{index}", kind, UNSET) for index, _ in enumerate(parts)]
+        inner_names = {f"f{index}": part for index, part in enumerate(parts)}
+        part_type = msgspec.defstruct(
+            "Parts", inner, rename=inner_names, gc=False, forbid_unknown_fields=True
+        )
+        fields.append((PARTS, part_type | UnsetType, UNSET))
+        names[PARTS] = shape.wrappers.parts
+    return msgspec.defstruct("Wrapper", fields, rename=names, gc=False, forbid_unknown_fields=True)
 
 
 class Rows:

@@ -21,10 +21,11 @@ from contracts.parse import parse_object
 from contracts.paths import is_plain, steps
 from contracts.result import Refused
 from contracts.vector.envelope import EnvelopeColumns
+from contracts.vector.items import ListColumns
 from contracts.vector.keys import every_key_once
 from contracts.vector.layout import Layout, Path, Role, Rows
 from contracts.vector.rows import Positions, record_batch
-from contracts.vector.shapes import ListColumns, LongColumns, ShapeColumns, WideColumns
+from contracts.vector.shapes import LongColumns, ShapeColumns, WideColumns
 
 MAX_LEAVES = 256
 """Fields of a strict layout; a message with more is no typical one."""
@@ -144,7 +145,13 @@ class VectorPath:
 
     def _layout(self, leaves: dict[Path, Role], *, required: bool) -> Layout:
         closed = required or self._contract.shape == "wide"
-        return Layout(leaves, required=required, closed=closed, items=self._contract.list_shape)
+        return Layout(
+            leaves,
+            required=required,
+            closed=closed,
+            items=self._contract.list_shape,
+            wrapper=self._shape.wrapper,
+        )
 
 
 def _scalars(fields: dict[str, Any], above: Path, objects: set[Path]) -> Iterable[tuple[Path, Any]]:

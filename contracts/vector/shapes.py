@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from contracts.catalog import Catalog
 from contracts.limits import Limits
 from contracts.meaning import Meaning
 from contracts.meaning import Meanings as ByWireName
-from contracts.model import Contract, ListShape, LongShape
+from contracts.model import Contract, LongShape
 from contracts.names import safe_path
 from contracts.paths import steps
 from contracts.vector.layout import Path, Role, Rows
@@ -47,7 +48,9 @@ class Found:
 
 
 class ShapeColumns(Protocol):
-    """Reads the readings of parsed messages."""
+    """Reads the readings of parsed messages. `wrapper`: the type of objects around values."""
+
+    wrapper: type[msgspec.Struct] | None
 
     def leaves(self) -> dict[Path, Role]:
         """The fields that are read here."""
@@ -58,6 +61,8 @@ class ShapeColumns(Protocol):
 
 class LongColumns:
     """One reading a message."""
+
+    wrapper: type[msgspec.Struct] | None = None
 
     def __init__(self, shape: LongShape, found: ByWireName, catalog: Catalog, limits: Limits) -> None:
         self._names = NameCodes(found, catalog, limits)
@@ -74,7 +79,7 @@ class LongColumns:
 
     def read(self, rows: Rows, extra: Sequence[Path]) -> Found:
         del extra  # fields beside a long message's own are no signals
-        codes = self._names.codes(_column(rows, self._name))
+        codes = self._names.codes(column(rows, self._name))
         values = self._names.meanings.read(self._values(rows), codes)
         judged = values.judged & values.present & (codes != UNREADABLE)
         return Found(values, np.arange(len(rows)), codes, self._names.names, judged)
@@ -82,18 +87,18 @@ class LongColumns:
     def _values(self, rows: Rows) -> list[Any]:
         """The value of each message; None, which is no value, where the reference must choose."""
         if self._value:
-            return _column(rows, self._value)
-        kinds = _column(rows, self._type or ())
+            return column(rows, self._value)
+        kinds = column(rows, self._type or ())
         values: list[Any] | None = None
         for kind in set(kinds):
             if kind is None or kind == "":
-                column = _only_ones([_column(rows, path) for path in set(self._choices.values())])
+                chosen = _only_ones([column(rows, path) for path in set(self._choices.values())])
             else:
-                column = _column(rows, self._choices.get(str(kind), ()))
+                chosen = column(rows, self._choices.get(str(kind), ()))
             if values is None:
-                values = column
+                values = chosen
             else:
-                triples = zip(kinds, column, values, strict=True)
+                triples = zip(kinds, chosen, values, strict=True)
                 values = [new if own == kind else old for own, new, old in triples]
         return values or []
 
@@ -110,6 +115,8 @@ def _only_ones(columns: list[list[Any]]) -> list[Any]:
 class WideColumns:
     """Many readings a message, one a field."""
 
+    wrapper: type[msgspec.Struct] | None = None
+
     def __init__(self, contract: Contract, found: ByWireName, catalog: Catalog, limits: Limits) -> None:
         self._catalog, self._limits = catalog, limits
         self._mapped = {steps(wire): one for wire, one in found.items() if isinstance(one, Meaning)}
@@ -122,7 +129,7 @@ class WideColumns:
     def read(self, rows: Rows, extra: Sequence[Path]) -> Found:
         paths = [path for path in (*self._mapped, *extra) if rows.column(path) is not None]
         meanings = Meanings([self._mapped.get(path) for path in paths], self._limits)
-        each = [meanings.read(_column(rows, path), code) for code, path in enumerate(paths)]
+        each = [meanings.read(column(rows, path), code) for code, path in enumerate(paths)]
         judged = np.ones(len(rows), bool)
         for one in each:
             judged &= one.judged
@@ -158,66 +165,6 @@ def _interleaved(each: Sequence[Values], rows: int) -> Values:
     )
 
 
-class ListColumns:
-    """An array of readings a message."""
-
-    def __init__(self, shape: ListShape, found: ByWireName, catalog: Catalog, limits: Limits) -> None:
-        self._names = NameCodes(found, catalog, limits)
-        self._items, self._invalid, self._wrapped = steps(shape.items), shape.invalid, bool(shape.wrappers)
-        self._parts = {wire: list(parts) for wire, parts in found.items() if isinstance(parts, dict)}
-        self._limits = limits
-
-    def leaves(self) -> dict[Path, Role]:
-        return {self._items: "items"}
-
-    def read(self, rows: Rows, extra: Sequence[Path]) -> Found:
-        del extra  # fields beside the array are no signals
-        judged, keys = np.ones(len(rows), bool), np.zeros(len(rows), np.int64)
-        names: list[Any] = []
-        raws: list[Any] = []
-        message: list[int] = []
-        for index, items in enumerate(_column(rows, self._items)):
-            begin = len(names)
-            count = self._collect(items, names, raws)
-            if count is None:
-                judged[index] = False
-                del names[begin:], raws[begin:]
-            else:
-                keys[index] = count
-                message.extend([index] * (len(names) - begin))
-        codes = self._names.codes(names)
-        values = self._names.meanings.read(raws, codes)
-        of_message = np.array(message, np.int64)
-        fine = values.judged & (codes != UNREADABLE)
-        judged[of_message[~fine]] = False
-        judged &= np.bincount(of_message[values.present], minlength=len(rows)) > 0
-        return Found(values, of_message, codes, self._names.names, judged, keys)
-
-    def _collect(self, items: list[Any] | None, names: list[Any], raws: list[Any]) -> int | None:
-        """Appends the readings of one message; returns how many keys they have, None if that is not clear."""
-        if items is None or len(items) > self._limits.signals // 2:
-            return None
-        keys = 2 * len(items)
-        for item in items:
-            name, value = item.name, item.value
-            if type(value) is dict:
-                if len(value) != 1 or not self._wrapped or self._invalid in value:
-                    return None
-                keys += 1
-                (value,) = value.values()
-                if type(value) is dict:
-                    parts = self._parts.get(name)
-                    if parts is None or not value.keys() <= set(parts):
-                        return None
-                    keys += len(value)
-                    there = [part for part in parts if part in value]
-                    names += [(name, part) for part in there]
-                    raws += [value[part] for part in there]
-                    continue
-            names.append(name)
-            raws.append(value)
-        return keys
-
-
-def _column(rows: Rows, path: Path) -> list[Any]:
+def column(rows: Rows, path: Path) -> list[Any]:
+    """Values at the path, None where the layout has no such field."""
     return rows.column(path) or [None] * len(rows)

@@ -36,6 +36,12 @@ class Values:
     has_text: Mask
     judged: Mask
 
+    def take(self, order: NDArray[np.int64]) -> "Values":
+        """The readings in another order."""
+        text = None if self.text is None else self.text.take(pa.array(order))
+        masks = (self.has_text[order], self.judged[order])
+        return Values(self.number[order], self.has_number[order], text, *masks)
+
     @property
     def present(self) -> Mask:
         return self.has_number | self.has_text
