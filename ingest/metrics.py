@@ -22,6 +22,9 @@ class SinkMetrics:
         self._batches = self._counter("batches", "Batches finished: commits, flushes, transactions.", labels)
         self._retries = self._counter("retries", "Commits, flushes or transactions tried again.", labels)
         self._dropped = self._counter("buffer_drops", "Times a buffer was dropped and read again.", labels)
+        self._expired = self._counter(
+            "expired", "Messages that Kafka removed before they were read.", [*labels, "topic", "partition"]
+        )
         self._state_operations = self._counter("state_operations", "Documents written to MongoDB.", labels)
         self._messages_out = self._counter("messages_out", "Messages sent to Kafka.", [*labels, "kind"])
         self._lag = self._gauge("lag", "Messages not yet read.", [*labels, "topic", "partition"])
@@ -63,6 +66,10 @@ class SinkMetrics:
     def dropped(self) -> None:
         """Counts a dropped buffer."""
         self._dropped.labels(self.sink).inc()
+
+    def expired(self, topic: str, partition: int, messages: int) -> None:
+        """Counts messages that retention removed unread."""
+        self._expired.labels(self.sink, topic, partition).inc(messages)
 
     def state_operations(self, count: int) -> None:
         """Counts documents written to MongoDB."""

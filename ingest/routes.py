@@ -1,0 +1,304 @@
+"""The routes sink: every rejected message becomes one dead letter, every crossed threshold one anomaly, and
+the greatest value per vehicle a topic of its own, each exactly once for a read-committed reader.
+
+The way of the data is `RoutesSink.step`: poll, route, send, commit, all in one Kafka transaction with the
+group's offsets. The rules that make it exact:
+
+1. Who we are in the group is captured before the first poll of a transaction: if the group moves on, its
+   commit is refused.
+2. Partitions are given up only with nothing open: a revoke commits or aborts before it returns, a loss
+   aborts.
+3. An abort forgets all that was learned and goes back to what Kafka has committed, in every partition kept.
+   What a poll returns that was under way meanwhile is dropped.
+4. Offsets are those of messages that were routed, never of messages that were only fetched.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from broker.errors import OffsetOutOfRange, Transient
+from broker.metadata import GroupMetadata
+from broker.record import Records, TopicPartition
+from ingest.errors import OperatorNeeded, TopicRecreated
+from ingest.metrics import SinkMetrics
+from ingest.outgoing import Outgoing
+from ingest.process import Log, Ticker
+from ingest.router import Router
+from ingest.routes_places import RoutesPlaces
+from ingest.routes_transaction import MustAbort, Transaction
+from ingest.settings import IngestSettings
+
+SINK = "routes"
+POLL_RECORDS = 20_000
+POLL_SECONDS = 0.1
+IDENTITY_SECONDS = 10.0
+ABANDONED_SECONDS = 5.0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 10.0
+MOST_ABORTS = 20
+"""In a row, for the same kind of reason: about two minutes of trying."""
+
+
+class KeepsFailing(OperatorNeeded):
+    """Transactions fail again and again; nothing is lost, and nothing goes on.
+
+    Operator action: read the cause; usually a topic is missing, or refuses what is written to it (its
+    max.message.bytes must be at least Kafka's default).
+    """
+
+    def __init__(self, attempts: int, cause: Exception) -> None:
+        self.attempts, self.cause = attempts, cause
+        super().__init__(f"{attempts} transactions in a row were aborted: {cause}")
+
+
+class Consumer(Protocol):
+    """What the sink needs of its group consumer."""
+
+    def poll(self, max_records: int, timeout_s: float) -> list[Records]: ...
+    def positions(self) -> dict[TopicPartition, int]: ...
+    def assignment(self) -> list[TopicPartition]: ...
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+    def lag(self) -> dict[TopicPartition, int]: ...
+    def group_metadata(self) -> GroupMetadata: ...
+
+
+class Identities(Protocol):
+    """Asks the broker who its topics are."""
+
+    def read(self, topics: Sequence[str]) -> Mapping[str, str]: ...
+
+
+@dataclass
+class RoutesSink:
+    """One member of the routes group. The loop and the rebalance calls share one thread."""
+
+    consumer: Consumer
+    transaction: Transaction
+    router: Router
+    places: RoutesPlaces
+    identities: Identities
+    topics: Sequence[str]
+    settings: IngestSettings
+    metrics: SinkMetrics
+    log: Log
+    identity_seconds: float = IDENTITY_SECONDS
+    end_abandoned: Callable[[], object] = lambda: None
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] = time.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _next: dict[TopicPartition, int] = field(default_factory=dict)
+    _committed: dict[TopicPartition, int] = field(default_factory=dict)
+    _sent: dict[str, int] = field(default_factory=dict)
+    _group: GroupMetadata | None = None
+    _topic_ids: Mapping[str, str] = field(default_factory=dict)
+    _is_astray: bool = False
+    _is_over: bool = False
+    _aborts: int = 0
+    _identity_due: Ticker = field(init=False)
+    _lag_due: Ticker = field(init=False)
+    _abandoned_due: Ticker = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._identity_due = Ticker(self.identity_seconds, self.clock)
+        self._lag_due = Ticker(1.0, self.clock)
+        self._abandoned_due = Ticker(ABANDONED_SECONDS, self.clock)
+
+    def step(self) -> None:
+        """The way of the data, one turn: go back if something was aborted; poll; route and send; commit."""
+        try:
+            if self._is_astray:
+                self._return()
+            if not self.transaction.is_open:
+                self._group = self.consumer.group_metadata()  # rule 1
+            polled = self.consumer.poll(*self._appetite())
+            if self._is_astray:  # rule 3
+                return
+            for records in polled:
+                self._send(records)
+            self._advance(self.consumer.positions())
+            if self._is_due():
+                self._commit(self.settings.store_patience_seconds)
+            self._look_around()
+        except MustAbort as failure:
+            self._abort(failure)
+        except OffsetOutOfRange as error:
+            self._leave_place(error)
+        except Transient as error:
+            self.log.warning("broker_away", reason=str(error))
+            self.pause(POLL_SECONDS)
+
+    def finish(self) -> None:
+        """Commits what is open, so that a stop leaves nothing to be done again."""
+        self._close_transaction(self.settings.shutdown_seconds)
+
+    def end(self) -> None:
+        """Nothing more is committed or aborted: the next process under this name does what is open."""
+        self._is_over = True
+
+    @property
+    def has_committed(self) -> bool:
+        """Whether everything that was read is committed."""
+        return not self.transaction.is_open and not self._is_astray and not self._uncommitted()
+
+    # -- rebalancing ----------------------------------------------------------------------------------------
+
+    def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Where Kafka says each goes on, with the maxima that Kafka has."""
+        self._check_identities()
+        places = self.places.take_over(partitions)
+        self._next |= places
+        self._committed |= places
+        self.log.info("partitions_assigned", partitions={str(key): place for key, place in places.items()})
+        return places
+
+    def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
+        """Commits while the partitions are still ours; what cannot be committed is aborted."""
+        if not self._is_over:
+            self._close_transaction(self.settings.revoke_seconds)  # rule 2
+        self._release(partitions)
+        self.log.info("partitions_revoked", partitions=[str(key) for key in partitions])
+
+    def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
+        """Aborts: these may have another owner already."""
+        if self.transaction.is_open and not self._is_over:
+            self._abort_now(self.settings.revoke_seconds)  # rule 2
+        self._release(partitions)
+        self.log.warning("partitions_lost", partitions=[str(key) for key in partitions])
+
+    # -- steps ----------------------------------------------------------------------------------------------
+
+    def _appetite(self) -> tuple[int, float]:
+        """Messages and seconds that the open transaction still has room for."""
+        if not self.transaction.is_open:
+            return min(POLL_RECORDS, self.settings.transaction_rows), POLL_SECONDS
+        rows = self.settings.transaction_rows - self.transaction.rows
+        seconds = self.settings.transaction_seconds - self.transaction.age
+        return max(1, min(POLL_RECORDS, rows)), min(POLL_SECONDS, max(0.0, seconds))
+
+    def _send(self, records: Records) -> None:
+        self._begin()
+        self._send_all(self.router.route(records))
+        self.transaction.rows += len(records)
+        self._next[records.topic_partition] = records.next_offset
+        self.metrics.uncommitted(self.transaction.rows)
+
+    def _send_all(self, messages: Iterable[Outgoing]) -> None:
+        for message in messages:
+            self.transaction.send(message)
+            self._sent[message.kind] = self._sent.get(message.kind, 0) + 1
+
+    def _begin(self) -> None:
+        if not self.transaction.is_open and self._group is not None:
+            self.transaction.begin(self._group)
+
+    def _advance(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Moves on behind aborted and control records, which give no rows."""
+        self._next |= {key: offset for key, offset in positions.items() if key in self._next}
+        if self._uncommitted():
+            self._begin()
+
+    def _uncommitted(self) -> dict[TopicPartition, int]:
+        return {key: offset for key, offset in self._next.items() if self._committed.get(key) != offset}
+
+    def _is_due(self) -> bool:
+        return self.transaction.is_open and (
+            self.transaction.rows >= self.settings.transaction_rows
+            or self.transaction.age >= self.settings.transaction_seconds
+        )
+
+    def _close_transaction(self, patience_seconds: float) -> None:
+        if not self.transaction.is_open:
+            return
+        try:
+            self._commit(patience_seconds)
+        except MustAbort as failure:
+            self.log.warning("aborted", reason=str(failure))
+            self._abort_now(patience_seconds)
+
+    def _commit(self, patience_seconds: float) -> None:
+        if self._identity_due.due():
+            self._check_identities()
+        offsets = self._uncommitted()
+        began = self.clock()
+        self._send_all(self.router.counters(int(self.now().timestamp() * 1_000_000)))
+        self.transaction.commit(offsets, patience_seconds)
+        self.metrics.commit_seconds.observe(self.clock() - began)
+        self._committed |= offsets
+        self.router.committed()
+        self._aborts = 0
+        self._count()
+
+    def _count(self) -> None:
+        for kind, count in self._sent.items():
+            self.metrics.messages_out(kind, count)
+        self._sent.clear()
+        self.metrics.batch()
+        self.metrics.uncommitted(0)
+
+    def _abort(self, failure: MustAbort) -> None:
+        """Tries again, later each time; an envelope that is refused for its size is sent without its
+        event."""
+        self._aborts += 1
+        self.log.warning("aborted", reason=str(failure), attempt=self._aborts)
+        if self._aborts >= MOST_ABORTS:
+            raise KeepsFailing(self._aborts, failure) from failure
+        self._abort_now(self.settings.store_patience_seconds)
+        if failure.is_too_large:
+            self.router.go_bare()
+        self.metrics.retried()
+        self.pause(min(FIRST_PAUSE_SECONDS * 2 ** (self._aborts - 1), LONGEST_PAUSE_SECONDS))
+
+    def _abort_now(self, patience_seconds: float) -> None:
+        self._is_astray = True
+        self.transaction.abort(patience_seconds)
+        self.router.forget()
+        self._sent.clear()
+        self.metrics.dropped()
+        self.metrics.uncommitted(0)
+
+    def _leave_place(self, error: OffsetOutOfRange) -> None:
+        """The log does not have what was to be read next: all places are looked up again."""
+        self.log.warning("offset_out_of_range", reason=str(error))
+        if self.transaction.is_open:
+            self._abort_now(self.settings.store_patience_seconds)
+        self._is_astray = True
+        self.pause(FIRST_PAUSE_SECONDS)
+
+    def _return(self) -> None:
+        """Goes on where Kafka says, knowing what Kafka knows."""
+        self._check_identities()
+        places = self.places.take_over(self.consumer.assignment())
+        for key, offset in places.items():
+            self.consumer.seek(key, offset)
+        self._next, self._committed = dict(places), dict(places)
+        self._is_astray = False
+
+    def _check_identities(self) -> None:
+        """TopicRecreated if a topic is not the one that was read and written so far."""
+        found = self.identities.read(self.topics)
+        for topic, identity in found.items():
+            known = self._topic_ids.get(topic, identity)
+            if identity != known:
+                raise TopicRecreated(topic, known, identity)
+        self._topic_ids = found
+
+    def _look_around(self) -> None:
+        if self._lag_due.due():
+            for key, messages in self.consumer.lag().items():
+                self.metrics.lag(key.topic, key.partition, messages)
+        if self.transaction.is_open:
+            return
+        if self._identity_due.due():
+            self._check_identities()
+        if self._abandoned_due.due():
+            self.end_abandoned()
+
+    def _release(self, partitions: Sequence[TopicPartition]) -> None:
+        self.places.release(partitions)
+        for key in partitions:
+            self._next.pop(key, None)
+            self._committed.pop(key, None)
+            self.metrics.forget_lag(key.topic, key.partition)

@@ -1,0 +1,145 @@
+"""Where the routes sink goes on in a partition, and what it publishes from: both are read from Kafka, never
+kept.
+
+1. The group's offset of a partition is asked first: the answer waits for a pending transaction that holds
+   one.
+2. Only then are the maxima of an internal partition restored, from all that its output partition has. An
+   unfinished transaction there is waited for, too: it may be committed and its maxima must count.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from broker.offsets import StartOffset
+from broker.record import Records, TopicPartition
+from ingest.errors import Recoverable
+from ingest.maxima import Maxima
+from ingest.metrics import SinkMetrics
+from ingest.process import Log
+
+BLOCKED_PAUSE_SECONDS = 0.1
+
+
+class RestoreBlocked(Recoverable):
+    """A transaction that does not end holds back what a partition's maxima are restored from.
+
+    Operator action: none if it happens once. If it stays, a process with another slot was killed while it
+    wrote and never came back: start as many processes as before, or wait for Kafka's transaction timeout.
+    """
+
+    def __init__(self, partition: TopicPartition, stable: int, end: int, seconds: float) -> None:
+        self.partition, self.stable, self.end, self.seconds = partition, stable, end, seconds
+        super().__init__(
+            f"{partition} cannot be read beyond {stable} of {end} after {seconds:g} s: "
+            "a transaction of another process is not finished"
+        )
+
+
+class Group(Protocol):
+    """What the places need of the consumer."""
+
+    def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int | None]: ...
+    def watermarks(self, partition: TopicPartition) -> tuple[int, int]: ...
+    def commit(self, offsets: Mapping[TopicPartition, int]) -> None: ...
+
+
+class OutputReader(Protocol):
+    """Reads an output partition."""
+
+    def ends(self, partition: TopicPartition) -> tuple[int, int]: ...
+    def read(self, partition: TopicPartition, start: int, end: int | None = None) -> Iterator[Records]: ...
+
+
+@dataclass
+class Outputs:
+    """Opens readers of the output topics: of what is committed, and of all that was written."""
+
+    committed: Callable[[], AbstractContextManager[OutputReader]]
+    written: Callable[[], AbstractContextManager[OutputReader]]
+
+
+@dataclass
+class RoutesPlaces:
+    """Takes partitions over; `maxima` by internal topic."""
+
+    group: Group
+    outputs: Outputs
+    maxima: Mapping[str, Maxima]
+    first_offset: StartOffset
+    metrics: SinkMetrics
+    log: Log
+    restore_seconds: float
+    end_abandoned: Callable[[], object]
+    clock: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] = time.sleep
+
+    def take_over(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where each goes on. What was known about them before is forgotten."""
+        wanted = list(partitions)
+        committed = self.group.committed(wanted)  # 1
+        places = {partition: self._place(partition, committed[partition]) for partition in wanted}
+        self._record_beginnings({key: places[key] for key in wanted if committed[key] is None})
+        self._restore([partition for partition in wanted if partition.topic in self.maxima])  # 2
+        return places
+
+    def release(self, partitions: Iterable[TopicPartition]) -> None:
+        """Gives partitions up."""
+        for partition in partitions:
+            if partition.topic in self.maxima:
+                self.maxima[partition.topic].release([partition.partition])
+
+    def _place(self, partition: TopicPartition, committed: int | None) -> int:
+        """The committed offset, or the nearest that the log has.
+
+        Behind the log's end: the broker went back and lost messages. What it still has was read before the
+        offset was committed, so going on at the end neither repeats nor skips any of it.
+        Before the log's start: retention removed messages unread; they are counted as expired.
+        """
+        low, high = self.group.watermarks(partition)
+        if committed is None:
+            return low if partition.topic in self.maxima else self.first_offset(partition, low, high)
+        if committed > high:
+            self.log.error("log_went_back", partition=str(partition), committed=committed, log_end=high)
+            return high
+        if committed < low:
+            self.log.error(
+                "expired_unread", partition=str(partition), committed=committed, log_start=low,
+                messages=low - committed,
+            )  # fmt: skip
+            self.metrics.expired(partition.topic, partition.partition, low - committed)
+            return low
+        return committed
+
+    def _record_beginnings(self, places: Mapping[TopicPartition, int]) -> None:
+        """A beginning that is not the log's start is decided once, also if nothing is read before a crash."""
+        self.group.commit({key: place for key, place in places.items() if place > 0})
+
+    def _restore(self, partitions: Iterable[TopicPartition]) -> None:
+        wanted = list(partitions)
+        if not wanted:
+            return
+        with self.outputs.committed() as committed, self.outputs.written() as written:
+            for partition in wanted:
+                maxima = self.maxima[partition.topic]
+                output = maxima.output_partition(partition)
+                low, end = self._stable_end(output, committed, written)
+                vehicles = maxima.restore(partition.partition, committed.read(output, low, end))
+                self.log.info("maxima_restored", partition=str(output), vehicles=vehicles)
+
+    def _stable_end(
+        self, output: TopicPartition, committed: OutputReader, written: OutputReader
+    ) -> tuple[int, int]:
+        """The log's start and end, once everything before the end is committed or aborted."""
+        _, end = written.ends(output)
+        began = self.clock()
+        while True:
+            low, stable = committed.ends(output)
+            if stable >= end:
+                return low, end
+            if self.clock() - began > self.restore_seconds:
+                raise RestoreBlocked(output, stable, end, self.restore_seconds)
+            self.end_abandoned()
+            self.pause(BLOCKED_PAUSE_SECONDS)

@@ -1,0 +1,222 @@
+"""A routes process from start to stop: a slot, its surroundings, the sink's loop, a clean end."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from broker.admin import Admin
+from broker.consumer import GroupConsumer
+from broker.errors import BrokerError, Transient
+from broker.identity import TopicIdentities
+from broker.leave import leave_group
+from broker.offsets import log_ends, start_offsets
+from broker.producer import TransactionalProducer
+from broker.reader import PartitionReader
+from broker.settings import KafkaSettings
+from broker.topics import wait_topics
+from contracts.load import Registry
+from ingest.decoding import RunDecoder
+from ingest.errors import OperatorNeeded, Shutdown
+from ingest.maxima import Maxima
+from ingest.metrics import SinkMetrics
+from ingest.process import Log, Stop, Target, Ticker, logger, serving_metrics
+from ingest.router import Router, maxima_of
+from ingest.routes import IDENTITY_SECONDS, SINK, RoutesSink
+from ingest.routes_places import Outputs, RoutesPlaces
+from ingest.routes_transaction import Steps, Transaction
+from ingest.settings import IngestSettings
+from ingest.slots import Abandoned, lease
+
+CAUGHT_UP_SECONDS = 0.2
+ANSWER_SECONDS = 2.0
+"""How long one question to Kafka waits before a stop is looked for."""
+
+TRANSACTION_TIMEOUT_MS = 30_000
+"""Kafka aborts the transaction of a process that is gone for good after this; readers wait so long at
+most."""
+
+RESTORE_SECONDS = 60.0
+"""Longer than that, and than a session: whoever holds a restore back has come to its end by then."""
+
+
+class PartitionsDiffer(OperatorNeeded):
+    """An internal topic and its output need the same number of partitions: one process must own both of a
+    vehicle.
+
+    Operator action: stop routes, delete both topics, run `fleetlake topics create`, and set the group's
+    offsets of the source back to where the maxima shall count from.
+    """
+
+    def __init__(self, internal: str, internal_count: int, output: str, output_count: int) -> None:
+        self.internal, self.internal_count = internal, internal_count
+        self.output, self.output_count = output, output_count
+        super().__init__(
+            f"{internal} has {internal_count} partitions and {output} has {output_count}; they must be equal"
+        )
+
+
+def run(
+    kafka: KafkaSettings,
+    ingest: IngestSettings,
+    registry: Registry,
+    *,
+    stop: Stop,
+    until_caught_up: bool = False,
+    metrics: SinkMetrics | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    done: Steps = lambda step: None,
+) -> None:
+    """Routes messages until `stop` is requested, or until the log's ends of now, and what follows from them,
+    are reached.
+
+    `done` is told each step of each transaction: tests end the process there. Raises the errors of
+    `ingest.errors` and `broker.errors`; nothing is lost or doubled by any of them.
+    """
+    process = RoutesProcess(kafka, ingest, registry, stop, metrics or SinkMetrics(SINK), now, done)
+    wait_topics(kafka, process.topics)
+    process.check_partitions()
+    with lease(ingest, process.group, pause=stop.wait) as slot:
+        process.run_as(slot.name, until_caught_up=until_caught_up)
+
+
+@dataclass
+class RoutesProcess:
+    """What one process puts together."""
+
+    kafka: KafkaSettings
+    ingest: IngestSettings
+    registry: Registry
+    stop: Stop
+    metrics: SinkMetrics
+    now: Callable[[], datetime]
+    done: Steps
+    log: Log = field(default_factory=lambda: logger(SINK))
+    maxima: Mapping[str, Maxima] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.maxima = maxima_of(self.registry)
+        self._identities = TopicIdentities(self.kafka)
+        patience = self.kafka.session_timeout_ms / 1000
+        self._abandoned = Abandoned(self.ingest, self.group, patience)
+
+    @property
+    def group(self) -> str:
+        return f"{self.kafka.group_prefix}.{SINK}"
+
+    @property
+    def read_topics(self) -> list[str]:
+        """Sources, and the internal topics that this sink writes for itself."""
+        return [*self.registry.topics(), *self.maxima]
+
+    @property
+    def topics(self) -> list[str]:
+        """All that must exist."""
+        return [topic for contract in self.registry.contracts.values() for topic in contract.topic_settings]
+
+    def check_partitions(self) -> None:
+        """PartitionsDiffer, before anything is written to the wrong place."""
+        for internal, maxima in self.maxima.items():
+            output = maxima.output.topic
+            found = [partition.topic for partition in Admin(self.kafka).partitions([internal, output])]
+            if found.count(internal) != found.count(output):
+                raise PartitionsDiffer(internal, found.count(internal), output, found.count(output))
+
+    def run_as(self, name: str, *, until_caught_up: bool) -> None:
+        """Fences who had the name before, then routes until told to stop."""
+        producer = TransactionalProducer(self.kafka, name, timeout_ms=TRANSACTION_TIMEOUT_MS)
+        if not self._init(producer):
+            return
+        consumer = GroupConsumer(self.kafka, SINK, offset_reset="error", instance_id=name)
+        sink = self._sink(consumer, producer)
+        caught_up = False
+        try:
+            with serving_metrics(self.metrics, self.ingest) as port:
+                self.log.info("started", topics=self.read_topics, name=name, metrics_port=port)
+                consumer.subscribe(self.read_topics, sink)
+                caught_up = self._loop(sink, consumer, self._goals() if until_caught_up else [])
+                sink.finish()
+        finally:
+            sink.end()
+            consumer.close()
+        self.log.info("stopped", caught_up=caught_up)
+
+    def end_abandoned(self) -> None:
+        """Ends what killed processes left open, if nobody came back in their place."""
+        try:
+            for slot in self._abandoned.each():
+                TransactionalProducer(self.kafka, slot.name).init(ANSWER_SECONDS)
+                if self.kafka.incarnation_file is not None:
+                    leave_group(self.kafka, self.group, slot.name)
+                self.log.warning("abandoned_slot_ended", name=slot.name)
+        except BrokerError as error:
+            self.log.warning("abandoned_slot_not_ended", reason=str(error))
+
+    def _sink(self, consumer: GroupConsumer, producer: TransactionalProducer) -> RoutesSink:
+        places = RoutesPlaces(
+            consumer,
+            Outputs(
+                partial(PartitionReader, self.kafka),
+                partial(PartitionReader, self.kafka, isolation="read_uncommitted"),
+            ),
+            self.maxima,
+            start_offsets(self.kafka, self.ingest.start),
+            self.metrics,
+            self.log,
+            RESTORE_SECONDS,
+            self.end_abandoned,
+            pause=self.stop.wait,
+        )
+        return RoutesSink(
+            consumer,
+            Transaction(producer, self._keeps_on, done=self.done),
+            Router(self.registry, RunDecoder(self.registry, self.metrics), self.maxima),
+            places,
+            self._identities,
+            [*self.read_topics, *(maxima.output.topic for maxima in self.maxima.values())],
+            self.ingest,
+            self.metrics,
+            self.log,
+            identity_seconds=0.0 if self.kafka.incarnation_file is not None else IDENTITY_SECONDS,
+            end_abandoned=self.end_abandoned,
+            pause=self.stop.wait,
+            now=self.now,
+        )
+
+    def _init(self, producer: TransactionalProducer) -> bool:
+        """False if a stop came first."""
+        while not self.stop.requested:
+            try:
+                producer.init(ANSWER_SECONDS)
+            except Transient as error:
+                self.log.warning("broker_away", reason=str(error))
+            else:
+                return True
+        return False
+
+    def _keeps_on(self) -> None:
+        """Asked while a step of a transaction has no answer."""
+        if self.stop.overdue(self.ingest.shutdown_seconds):
+            raise Shutdown(SINK, self.ingest.shutdown_seconds)
+
+    def _loop(self, sink: RoutesSink, consumer: GroupConsumer, goals: list[Callable[[], Target]]) -> bool:
+        """Until a stop, or until all goals were reached one after the other; returns whether they were."""
+        check, target = Ticker(CAUGHT_UP_SECONDS), None
+        is_endless = not goals
+        while not self.stop.requested:
+            sink.step()
+            if is_endless or not check.due() or not sink.has_committed:
+                continue
+            if target is None:
+                target = goals.pop(0)()
+            if target.reached(consumer.committed(list(target.ends))):
+                if not goals:
+                    return True
+                target = None
+        return False
+
+    def _goals(self) -> list[Callable[[], Target]]:
+        """The sources' ends as they are now; then the internal topics', as they are when those are
+        reached."""
+        sources = Target(log_ends(self.kafka, self.registry.topics()))
+        return [lambda: sources, lambda: Target(log_ends(self.kafka, list(self.maxima)))]
