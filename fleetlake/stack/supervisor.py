@@ -2,6 +2,7 @@
 every end is reported; an error that a restart does not cure is not tried in a hot loop."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from ingest.errors import EXIT_FAILED, EXIT_OPERATOR_NEEDED
 
 TICK_SECONDS = 0.2
 KILL_SECONDS = 5.0
+CLEAN_EXITS = frozenset({0, -signal.SIGTERM})
+"""SIGTERM ends a child that has not begun to handle it: it has begun nothing that could be unfinished."""
 
 
 class Report(Protocol):
@@ -76,7 +79,7 @@ class Supervisor:
                              child_pid=child.identity.pid if child.identity else None)  # fmt: skip
 
     def stop(self, stop_seconds: float) -> bool:
-        """SIGTERM to all at once, SIGKILL to those that take longer; returns whether all exited 0."""
+        """SIGTERM to all at once, SIGKILL to those that take longer; returns whether all ended well."""
         was_running = [child for child in self.children if child.is_running]
         for child in self.children:
             child.terminate()
@@ -87,7 +90,7 @@ class Supervisor:
                     child.kill()
             self._settled(was_running, KILL_SECONDS)
         for child in was_running:
-            level = "info" if child.exit_code == 0 else "error"
+            level = "info" if child.exit_code in CLEAN_EXITS else "error"
             self._report(
                 level,
                 "process_stopped",
@@ -95,7 +98,7 @@ class Supervisor:
                 exit_code=child.exit_code,
                 reason=child.last_reason,
             )
-        return all(child.exit_code == 0 for child in was_running)
+        return all(child.exit_code in CLEAN_EXITS for child in was_running)
 
     def renew(self) -> None:
         """After `stop`: the children may run again, from the next tick on."""
