@@ -26,6 +26,7 @@ from broker.prefetch import THROUGHPUT, Prefetch
 from broker.record import Records, TopicPartition
 from broker.runs import split_runs
 from broker.settings import KafkaSettings
+from broker.settle import settled
 
 __all__ = ["GroupConsumer", "OffsetReset", "RebalanceListener"]
 
@@ -172,7 +173,8 @@ class GroupConsumer:
     def watermarks(self, partition: TopicPartition, timeout_s: float = REQUEST_TIMEOUT_S) -> tuple[int, int]:
         """Log start and log end, asked from the broker; the end is the last stable offset."""
         try:
-            return self._consumer.get_watermark_offsets(Place(*partition), timeout_s)
+            place = Place(*partition)
+            return settled(lambda: self._consumer.get_watermark_offsets(place, timeout_s), timeout_s)
         except KafkaException as error:
             raise self._translated(error, f"reading the log's ends of {partition}") from error
 
@@ -194,7 +196,7 @@ class GroupConsumer:
         """Leaves the group after `on_revoked`; a static member stays in it until its session ends, or leaves
         at once where sessions never end (the embedded broker)."""
         if self._membership is not None:
-            self._membership.rejoin_pause_s = 0.0
+            self._membership.leave()
         self._consumer.close()
         if self._instance_id is not None and self._is_embedded:
             self._leave(self._instance_id)

@@ -92,27 +92,36 @@ class Membership:
     def on_lost(self, _: Consumer, places: list[Place]) -> None:
         self._give_up(places, "lost", self._listener.on_lost)
 
+    def leave(self) -> None:
+        """Gives all up while the membership is whole: inside the client's `close` no commit succeeds."""
+        self.rejoin_pause_s = 0.0
+        if self.owned:
+            self._give_up(placed(self.owned), "revoked", self._listener.on_revoked)
+
     def _give_up(
         self,
         places: list[Place],
         how: Literal["revoked", "lost"],
         tell: Callable[[Sequence[TopicPartition]], None],
     ) -> None:
-        log.info("kafka.given_up", how=how, group=self._group, partitions=_texts(places))
         names = set(map(named, places))
         self._unplaced = [name for name in self._unplaced if name not in names]
         owned = [name for name in self.owned if name in names]
-        try:
-            if owned:
-                tell(owned)
-        except BaseException as failure:  # noqa: BLE001 - kept, and raised by poll
-            self._health.keep(failure)
+        if owned:
+            log.info("kafka.given_up", how=how, group=self._group, partitions=_texts(placed(owned)))
+            self._tell(tell, owned)
         for name in owned:
             del self.owned[name]
         self._intake.given_up(owned)
         if how == "revoked" and self.rejoin_pause_s:
             self._sleep(self.rejoin_pause_s)
         self._consumer.incremental_unassign(placed(owned))
+
+    def _tell(self, tell: Callable[[Sequence[TopicPartition]], None], owned: list[TopicPartition]) -> None:
+        try:
+            tell(owned)
+        except BaseException as failure:  # noqa: BLE001 - kept, and raised by poll or close
+            self._health.keep(failure)
 
 
 def _texts(places: Sequence[Place]) -> list[str]:

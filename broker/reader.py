@@ -17,6 +17,7 @@ from broker.prefetch import SCAN, Prefetch
 from broker.record import Records, TopicPartition
 from broker.runs import split_runs
 from broker.settings import KafkaSettings
+from broker.settle import settled
 
 BATCH_RECORDS = 10_000
 POLL_S = 0.5
@@ -67,12 +68,12 @@ class PartitionReader:
     def ends(self, partition: TopicPartition, timeout_s: float = 10.0) -> tuple[int, int]:
         """Log start and log end; under read_committed the end is the last stable offset."""
         try:
-            low, high = self._consumer.get_watermark_offsets(Place(*partition), timeout_s)
+            place = Place(*partition)
+            return settled(lambda: self._consumer.get_watermark_offsets(place, timeout_s), timeout_s)
         except KafkaException as error:
             raise translate(
                 error.args[0], self._settings, f"reading the log's ends of {partition}"
             ) from error
-        return low, high
 
     def read(self, partition: TopicPartition, start: int, end: int | None = None) -> Iterator[Records]:
         """Every record of [start, end); without `end`, up to the log's end as it is now.

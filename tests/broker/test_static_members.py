@@ -23,7 +23,9 @@ from broker.consumer import GroupConsumer
 from broker.settings import KafkaSettings
 
 class Listener:
-    def on_assigned(self, partitions): print("assigned", flush=True); return {}
+    def on_assigned(self, partitions):
+        print("assigned", *(name.partition for name in partitions), flush=True)
+        return {}
     def on_revoked(self, partitions): pass
     on_lost = on_revoked
 
@@ -116,7 +118,7 @@ def test_a_killed_member_can_be_taken_out_of_the_group(kafka_settings: KafkaSett
     """Its partitions go to the others at once; taking it out twice is harmless."""
     with member_process(kafka_settings, "victim", topic) as victim:
         assert victim.stdout is not None
-        assert any(line == "assigned\n" for line in victim.stdout)
+        assert any(line.startswith("assigned") for line in victim.stdout)
         other = Member(kafka_settings, "other", topic)
         try:
             assert within(15, lambda: len(other.owned) == PARTITIONS // 2)
@@ -127,3 +129,33 @@ def test_a_killed_member_can_be_taken_out_of_the_group(kafka_settings: KafkaSett
             assert within(15, lambda: len(other.owned) == PARTITIONS)
         finally:
             other.close()
+
+
+def test_a_killed_member_that_comes_back_gets_its_partitions(
+    kafka_settings: KafkaSettings, topic: str
+) -> None:
+    """Under its old name; nobody else's partitions move."""
+    other = Member(kafka_settings, "other", topic)
+    try:
+        assert within(15, lambda: len(other.owned) == PARTITIONS)
+        with member_process(kafka_settings, "victim", topic) as victim:
+            assert within(15, lambda: len(other.owned) == PARTITIONS // 2)
+            before = owned_by(victim)
+            victim.kill()
+        held = set(other.owned)
+        with member_process(kafka_settings, "victim", topic) as successor:
+            assert owned_by(successor) == before
+            assert {partition.partition for partition in held} == set(range(PARTITIONS)) - before
+            assert other.owned == held
+    finally:
+        other.close()
+
+
+def owned_by(process: subprocess.Popen[str]) -> set[int]:
+    """What a member process says that it was assigned, all of its share."""
+    assert process.stdout is not None
+    owned: set[int] = set()
+    while len(owned) < PARTITIONS // 2:
+        word, *numbers = process.stdout.readline().split()
+        owned |= set(map(int, numbers)) if word == "assigned" else set()
+    return owned
