@@ -46,6 +46,16 @@ def run_sink(name: str, *, until_caught_up: bool) -> None:
                 stop=stop,
                 until_caught_up=until_caught_up,
             )
+        else:
+            from ingest import routes_run
+
+            routes_run.run(
+                settings.kafka,
+                settings.ingest,
+                registry,
+                stop=stop,
+                until_caught_up=until_caught_up,
+            )
 
 
 def needs_operator(error: Exception) -> bool:

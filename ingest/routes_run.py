@@ -74,7 +74,7 @@ def run(
     `ingest.errors` and `broker.errors`; nothing is lost or doubled by any of them.
     """
     process = RoutesProcess(kafka, ingest, registry, stop, metrics or SinkMetrics(SINK), now, done)
-    wait_topics(kafka, process.topics)
+    wait_topics(kafka, process.topics, sleep=stop.sleep)
     process.check_partitions()
     with lease(ingest, process.group, pause=stop.wait) as slot:
         process.run_as(slot.name, until_caught_up=until_caught_up)
