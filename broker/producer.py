@@ -237,19 +237,18 @@ class TransactionalProducer(_Sender):
             raise self._transaction_error(raised.args[0], step, topic, size) from raised
 
     def _transaction_error(self, error: KafkaError, step: str, topic: str, size: int) -> errors.BrokerError:
-        """Fatal, abortable and repeatable as the client library marks them; the rest by code."""
+        """Fenced, final, abortable and repeatable as the client library marks them; the rest by code."""
         identity, detail = self.transactional_id, error.str()
-        if error.code() in FENCED:
+        if error.code() in FENCED and not error.txn_requires_abort():
             return errors.Fenced(identity, detail)
         if error.fatal():
             return errors.ClientFailed(f"{step} of {identity}", error.name(), detail)
+        if error.txn_requires_abort():
+            return errors.Abortable(identity, step, detail)
         if error.code() in TOO_LARGE:
             return errors.MessageTooLarge(topic, size, detail)
         if error.code() in MISSING_TOPIC:
             return errors.TopicMissing([topic or detail])
-        if error.txn_requires_abort():
-            cause = f"{detail}; first failed message: {self.first_failure}" if self.first_failure else detail
-            return errors.Abortable(identity, step, cause)
         if error.retriable() or error.code() in UNAVAILABLE:
             return errors.TransactionUnfinished(identity, step, detail)
         return translate(error, self._settings, f"{step} of {identity}", identity)

@@ -1,7 +1,8 @@
 """Topics, records and group members for tests against the real embedded broker."""
 
+import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from confluent_kafka import TopicPartition as Place
@@ -90,3 +91,12 @@ def delete_before(settings: KafkaSettings) -> DeleteBefore:
         Admin(settings).client.delete_records([place])[place].result(10)
 
     return delete
+
+
+@pytest.fixture
+def unreachable(settings: KafkaSettings) -> KafkaSettings:
+    """An address that refuses connections."""
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        port = taken.getsockname()[1]
+    return settings.model_copy(update={"bootstrap_servers": f"127.0.0.1:{port}"})

@@ -1,0 +1,178 @@
+"""Transactions: all or nothing, one owner, and failures that say what to do next."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from broker.errors import Abortable, Fenced, Transient
+from broker.producer import TransactionalProducer
+from broker.reader import PartitionReader
+from broker.record import TopicPartition
+from broker.settings import KafkaSettings
+from tests.broker.members import Join, MakeTopic
+
+
+@pytest.fixture
+def writer(settings: KafkaSettings, topic_name: str) -> TransactionalProducer:
+    """A transactional producer that is ready to begin."""
+    producer = TransactionalProducer(settings, topic_name)
+    producer.init()
+    return producer
+
+
+@pytest.fixture
+def reader(settings: KafkaSettings) -> Iterator[PartitionReader]:
+    with PartitionReader(settings) as reader:
+        yield reader
+
+
+def values(reader: PartitionReader, topic: str) -> list[bytes | None]:
+    return [value for run in reader.read(TopicPartition(topic, 0), 0) for value in run.values]
+
+
+def test_messages_and_offsets_become_visible_together(
+    writer: TransactionalProducer, reader: PartitionReader, make_topic: MakeTopic, join: Join
+) -> None:
+    """Before the commit neither is there, afterwards both are."""
+    source, output = make_topic(), make_topic()
+    place = TopicPartition(source, 0)
+    member = join([source])
+    member.poll_until(lambda: bool(member.consumer.assignment()))
+    member.consumer.commit({place: 1})
+
+    writer.begin()
+    writer.send(output, b"k", b"v", [("h", b"1")])
+    writer.send_offsets({place: 5}, member.consumer.group_metadata())
+    assert values(reader, output) == []
+
+    writer.commit()
+    assert values(reader, output) == [b"v"]
+    assert member.consumer.committed([place]) == {place: 5}
+
+
+def test_nothing_of_an_aborted_transaction_is_seen(
+    writer: TransactionalProducer, reader: PartitionReader, make_topic: MakeTopic, join: Join
+) -> None:
+    """Neither messages nor offsets; the next transaction is not affected."""
+    source, output = make_topic(), make_topic()
+    place = TopicPartition(source, 0)
+    member = join([source])
+    member.poll_until(lambda: bool(member.consumer.assignment()))
+
+    writer.begin()
+    writer.send(output, b"k", b"dropped")
+    writer.send_offsets({place: 5}, member.consumer.group_metadata())
+    writer.abort()
+    writer.begin()
+    writer.send(output, b"k", b"kept")
+    writer.commit()
+
+    assert values(reader, output) == [b"kept"]
+    assert member.consumer.committed([place]) == {place: None}
+
+
+def test_the_older_of_two_owners_is_fenced(
+    writer: TransactionalProducer, reader: PartitionReader, settings: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    """It cannot commit what it began, and is told that another took over."""
+    output = make_topic()
+    writer.begin()
+    writer.send(output, b"k", b"old")
+    writer._client.flush(10)
+    successor = TransactionalProducer(settings, writer.transactional_id)
+    successor.init()
+
+    with pytest.raises(Fenced, match=writer.transactional_id):
+        writer.commit()
+
+    successor.begin()
+    successor.send(output, b"k", b"new")
+    successor.commit()
+    assert values(reader, output) == [b"new"]
+
+
+def test_a_new_owner_ends_what_a_dead_one_left_open(
+    writer: TransactionalProducer, reader: PartitionReader, settings: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    """Readers do not wait for the transaction's timeout."""
+    output = make_topic()
+    writer.begin()
+    writer.send(output, b"k", b"left open")
+    writer._client.flush(10)
+    assert reader.ends(TopicPartition(output, 0)) == (0, 0)
+
+    TransactionalProducer(settings, writer.transactional_id).init()
+
+    assert reader.ends(TopicPartition(output, 0))[1] == 2  # the aborted message and its marker
+    assert values(reader, output) == []
+
+
+def test_a_message_that_is_refused_makes_the_transaction_abortable(
+    writer: TransactionalProducer, reader: PartitionReader, make_topic: MakeTopic
+) -> None:
+    """The commit fails and names the reason; aborted as often as it asks for, the producer goes on."""
+    output = make_topic(config={"max.message.bytes": "1000"})
+    writer.begin()
+    writer.send(output, b"k", b"fine")
+    writer.send(output, b"k", os.urandom(5000))
+
+    with pytest.raises(Abortable, match="too large"):
+        writer.commit()
+
+    writer.abort()
+    assert commit_at_last(writer, output, b"after") <= 2  # the client once asks for a new epoch by failing
+    assert values(reader, output) == [b"after"]
+
+
+def commit_at_last(writer: TransactionalProducer, topic: str, value: bytes) -> int:
+    """Sends in transactions until one is committed; how many it took."""
+    for attempt in range(1, 5):
+        writer.begin()
+        writer.send(topic, b"k", value)
+        try:
+            writer.commit()
+        except Abortable:
+            writer.abort()
+        else:
+            return attempt
+    pytest.fail("no transaction was committed any more")
+
+
+def test_a_missing_topic_makes_the_transaction_abortable(
+    settings: KafkaSettings, topic_name: str, reader: PartitionReader, make_topic: MakeTopic
+) -> None:
+    """It is not created by writing to it."""
+    quick = settings.model_copy(update={"client": {"topic.metadata.propagation.max.ms": "500"}})
+    writer = TransactionalProducer(quick, topic_name)
+    writer.init()
+    writer.begin()
+    writer.send(topic_name, b"k", b"v")
+
+    with pytest.raises(Abortable):
+        writer.commit()
+    writer.abort()
+
+
+def test_an_empty_transaction_may_be_committed(
+    writer: TransactionalProducer, make_topic: MakeTopic, join: Join
+) -> None:
+    """Offsets alone, or nothing at all."""
+    source = make_topic()
+    place = TopicPartition(source, 0)
+    member = join([source])
+    member.poll_until(lambda: bool(member.consumer.assignment()))
+
+    writer.begin()
+    writer.commit()
+    writer.begin()
+    writer.send_offsets({place: 3}, member.consumer.group_metadata())
+    writer.commit()
+
+    assert member.consumer.committed([place]) == {place: 3}
+
+
+def test_a_broker_that_is_away_is_transient(unreachable: KafkaSettings) -> None:
+    """The same step may be tried again."""
+    with pytest.raises(Transient):
+        TransactionalProducer(unreachable, "anyone").init(0.5)
