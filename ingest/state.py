@@ -61,6 +61,9 @@ class StateSink:
     _identity_due: Ticker = field(init=False)
     _lag_due: Ticker = field(init=False)
     _reconnects: int = 0
+    _rows_read: int = 0
+    _rows_in_flush: int = 0
+    _rows_committed: int = 0
     _astray: set[TopicPartition] = field(default_factory=set)
     _is_over: bool = False
     _is_paused: bool = False
@@ -81,8 +84,10 @@ class StateSink:
             polled = self.consumer.poll(POLL_RECORDS, POLL_SECONDS)
             for records in polled:
                 self.window.add(self.decoder.decode(records))
+                self._rows_read += len(records)
             self.places.advance_to(self.consumer.positions())
-            self._flush_if_due(is_behind=self._is_behind(sum(map(len, polled))))
+            self._flush_if_due(is_full_poll=sum(map(len, polled)) >= POLL_RECORDS)
+            self._report_lag()
             self._check_identities()
         except OffsetOutOfRange as error:
             self._begin_at_log_start(error)
@@ -90,13 +95,16 @@ class StateSink:
             self.log.warning("away", reason=str(error))
             self.pause(ADRIFT_SECONDS)
 
-    def commit_if_reached(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Writes and commits at once when every owned partition was read up to `ends`."""
+    def has_committed(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Whether every owned partition was read up to `ends` and that is committed; sees to it if it was."""
         offsets = self.places.next_offsets
-        if not self.writer.is_busy and all(offset >= ends.get(key, 0) for key, offset in offsets.items()):
-            self._settle()
-            if self.places.is_uncommitted:
-                self._flush(with_checkpoint=True)
+        if not all(offset >= ends.get(key, 0) for key, offset in offsets.items()) or self.writer.is_busy:
+            return False
+        self._settle()
+        if not self.places.is_uncommitted and self.window.since is None:
+            return True
+        self._flush(with_checkpoint=True)
+        return False
 
     def finish(self) -> None:
         """Writes and commits what was read; Shutdown if that takes longer than a stop may."""
@@ -137,20 +145,23 @@ class StateSink:
 
     # -- steps --------------------------------------------------------------------------------------------
 
-    def _flush_if_due(self, *, is_behind: bool) -> None:
+    def _flush_if_due(self, *, is_full_poll: bool) -> None:
         if self.writer.is_busy:
             return
         if self.window.since is None:
             if self.places.is_uncommitted and self._checkpoint_due.due():
                 self._flush(with_checkpoint=True)
             return
-        wait = CATCH_UP_SECONDS if is_behind else self.settings.state_flush_ms / 1000
-        if self.clock() - self.window.since >= wait or self._is_full():
+        age = self.clock() - self.window.since
+        if age < self.settings.state_flush_ms / 1000 and not self._is_full():
+            return
+        if age >= CATCH_UP_SECONDS or self._is_full() or not (is_full_poll or self._is_behind()):
             self._flush(with_checkpoint=self._checkpoint_due.due())
 
     def _flush(self, *, with_checkpoint: bool) -> None:
         checkpoint = Checkpoint(self.places.collection_id, self.places.held()) if with_checkpoint else None
         self.places.begin_flush()
+        self._rows_in_flush = self._rows_read
         self.writer.submit(Flush(self.window.take(), checkpoint))
 
     def _settle(self) -> None:
@@ -162,6 +173,7 @@ class StateSink:
         """
         written = self.writer.take_written()
         self.metrics.buffered(self.window.payload_bytes)
+        self.metrics.uncommitted(self._rows_read - self._rows_committed)
         if written is None or written.is_durable is None:
             return
         if not written.is_durable:  # 1
@@ -170,6 +182,7 @@ class StateSink:
             return
         offsets = self.places.flushed()
         self.consumer.commit(offsets)  # 2
+        self._rows_committed = self._rows_in_flush
         self.places.set_committed(offsets)  # 3
 
     def _write_all(self, seconds: float) -> bool:
@@ -215,12 +228,13 @@ class StateSink:
     def _is_full(self) -> bool:
         return self.window.is_full(MOST_CANDIDATES, self.settings.buffer_bytes)
 
-    def _is_behind(self, polled: int) -> bool:
-        lag = self.consumer.lag()
+    def _is_behind(self) -> bool:
+        return sum(self.consumer.lag().values()) > POLL_RECORDS
+
+    def _report_lag(self) -> None:
         if self._lag_due.due():
-            for key, messages in lag.items():
+            for key, messages in self.consumer.lag().items():
                 self.metrics.lag(key.topic, key.partition, messages)
-        return polled >= POLL_RECORDS or sum(lag.values()) > POLL_RECORDS
 
     def _check_identities(self) -> None:
         if not self._identity_due.due() and self.consumer.reconnects == self._reconnects:

@@ -114,6 +114,17 @@ class StatePlaces:
         """The marks that the collection must still have."""
         return frozenset(self.mark(key) for key in self.next_offsets if key not in self._unmarked)
 
+    def group_committed(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int | None]:
+        """The group's offsets, whoever owns the partitions; None where they say nothing of the collection."""
+        wanted = list(partitions)
+        topic_ids = self.identities.read(sorted({key.topic for key in wanted}))
+        held = self.marks.read(self.marks.collection_id())
+        committed = self.group.committed(wanted)
+        return {
+            key: committed[key] if Mark(key.topic, topic_ids[key.topic], key.partition) in held else None
+            for key in wanted
+        }
+
     def begin_flush(self) -> None:
         """What was read so far is about to be written."""
         self._flushing = dict(self.next_offsets)

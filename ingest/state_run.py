@@ -8,8 +8,8 @@ from broker.consumer import GroupConsumer
 from broker.identity import TopicIdentities
 from broker.offsets import log_ends
 from broker.prefetch import THROUGHPUT
+from broker.ready import wait_topics
 from broker.settings import KafkaSettings
-from broker.topics import wait_topics
 from contracts.load import Registry
 from ingest.decoding import RunDecoder
 from ingest.metrics import SinkMetrics
@@ -88,8 +88,7 @@ def _loop(sink: StateSink, stop: Stop, target: Target | None) -> None:
     check = Ticker(CAUGHT_UP_SECONDS, time.monotonic)
     while not stop.requested:
         sink.step()
-        if target is None or not check.due():
+        if target is None or not check.due() or not sink.has_committed(target.ends):
             continue
-        sink.commit_if_reached(target.ends)
-        if target.reached(sink.consumer.committed(list(target.ends))):
+        if target.reached(sink.places.group_committed(target.ends)):
             return

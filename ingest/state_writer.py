@@ -93,7 +93,7 @@ class StateWriter:
         self._changed = threading.Condition()
         self._flush: Flush | None = None
         self._written: Written | None = None
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="state-writer", daemon=True)
         self._thread.start()
 
@@ -133,12 +133,12 @@ class StateWriter:
     def _work(self) -> None:
         while (flush := self._next()) is not None:
             written: Written | None = None
-            failure: Exception | None = None
+            failure: BaseException | None = None
             try:
                 written = Written(flush, self._write(flush))
             except Abandoned:
                 return
-            except Exception as error:  # noqa: BLE001 - handed to the reading side, which raises it
+            except BaseException as error:  # noqa: BLE001 - handed to the reading side, which raises it
                 failure = error
             with self._changed:
                 self._written, self._failure, self._flush = written, failure, None

@@ -35,7 +35,7 @@ class StateMarks:
         self.collection = collection
         self._client = open_client(settings)
         self._database = settings.database
-        self._id = f"{collection}/{group}"
+        self._id = f"{collection}/group/{group}"
 
     def collection_id(self) -> str:
         """The identity of the collection as it is now; it is created where it is missing."""
@@ -84,9 +84,14 @@ class StateMarks:
                 held = {"_id": self._id, "collection": collection_id, "marks": {"$all": wanted}}
                 is_known = self._marks.update_one(held, {"$inc": {"barriers": 1}}).matched_count == 1
             else:
-                self._marks.update_one({"_id": self._id}, {"$inc": {"barriers": 1}}, upsert=True)
+                self.make_durable()
                 is_known = True
             return is_known and (self._find_id() or "") == collection_id
+
+    def make_durable(self) -> None:
+        """Returns once every write acknowledged before is on disk."""
+        with self._translating():
+            self._marks.update_one({"_id": self._id}, {"$inc": {"barriers": 1}}, upsert=True)
 
     def goes_on_at(self, collection_id: str) -> dict[tuple[str, int], int]:
         """Where to read the log on from to complete a rebuilt collection, by topic identity and partition.

@@ -1,0 +1,199 @@
+"""Computes the state anew from the history: the only way to lower a wrong value, and to bring back what Kafka
+no longer has. Live sinks go on meanwhile and lose nothing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+
+from broker.identity import TopicIdentities
+from broker.offsets import Offsets
+from broker.reader import PartitionReader
+from broker.ready import wait_topics
+from broker.record import TopicPartition
+from broker.settings import KafkaSettings
+from contracts.load import Registry
+from ingest.decoding import RunDecoder
+from ingest.metrics import SinkMetrics
+from ingest.state import MOST_CANDIDATES
+from ingest.state_reduce import StateWindow
+from ingest.state_writer import WRITE_VEHICLES
+from lake.bronze import Bronze, BronzePartition
+from lake.history_state import history_states
+from lake.mongo import wait_ready as wait_mongo
+from lake.settings import LakeSettings, MongoSettings
+from lake.state import StateStore
+from lake.state_claim import RebuildClaim
+from lake.state_marks import StateMarks
+from lake.state_model import VehicleState
+from lake.storage import wait_ready as wait_lake
+
+WINDOW_BYTES = 32 * 1024 * 1024
+"""Memory that candidates from Kafka may take before they are written."""
+
+Stretches = dict[TopicPartition, list[tuple[int, int]]]
+"""Offsets [begin, end) of partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What a rebuild did."""
+
+    bronze_version: int
+    vehicles: int
+    messages_from_kafka: int
+    leftovers_removed: int
+
+
+def rebuild(
+    kafka: KafkaSettings,
+    mongo: MongoSettings,
+    lake: LakeSettings,
+    registry: Registry,
+    *,
+    report: Callable[[str], object] = lambda step: None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Rebuilt:
+    """Replaces the state by what the history says; afterwards it equals the one that the sinks would have.
+
+    Until the swap the old state stays as it is, whatever happens; a rebuild that was killed is run again.
+    """
+    wait_topics(kafka, registry.topics())
+    wait_mongo(mongo)
+    storage = wait_lake(lake)
+    with ExitStack() as opened:
+        claim = opened.enter_context(RebuildClaim(mongo))
+        live = opened.enter_context(StateStore(mongo))
+        return StateRebuild(
+            bronze=Bronze(storage),
+            lake=lake,
+            kafka_offsets=Offsets(kafka),
+            identities=TopicIdentities(kafka),
+            reader=opened.enter_context(PartitionReader(kafka)),
+            registry=registry,
+            claim=claim,
+            live=live,
+            working=live.at(claim.working_collection),
+            marks=opened.enter_context(StateMarks(mongo, "rebuild")),
+            report=report,
+            now=now,
+        ).run()
+
+
+@dataclass
+class StateRebuild:
+    """One rebuild, step by step. Each of its parts can be replaced by a test."""
+
+    bronze: Bronze
+    lake: LakeSettings
+    kafka_offsets: Offsets
+    identities: TopicIdentities
+    reader: PartitionReader
+    registry: Registry
+    claim: RebuildClaim
+    live: StateStore
+    working: StateStore
+    marks: StateMarks
+    report: Callable[[str], object]
+    now: Callable[[], datetime]
+    _decoder: RunDecoder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._decoder = RunDecoder(self.registry, SinkMetrics("rebuild"))
+
+    def run(self) -> Rebuilt:
+        """1. A new collection gets what bronze holds at one version,
+        2. and from Kafka what bronze does not hold, up to the logs' ends of then.
+        3. Both are on disk before the swap, which is one step for readers.
+        4. Where the new collection goes on is recorded: a sink that reaches its next checkpoint, or starts,
+           finds another collection and reads the log on from there.
+        5. What sinks wrote into the old collection meanwhile is read from Kafka once more, so that the result
+           is complete at once, sinks or not.
+        Killed before 3, the old state stays. Killed after it, sinks complete the new one by 4; without its
+        record they read Kafka's whole log, which gives the same.
+        """
+        version = self.bronze.version
+        self.report(f"reading the history at version {version}")
+        vehicles = self._write_history(version)  # 1
+        ranges, ends = self._not_in_bronze()
+        self.report(f"reading {_total(ranges)} further messages from Kafka")
+        messages = self._replay(ranges, self.working)  # 2
+        self.claim.check()
+        self.marks.make_durable()  # 3
+        self.report("replacing the state")
+        self.live.replace_with(self.working)
+        self.marks.record_rebuilt(self.marks.collection_id(), self._by_identity(ends))  # 4
+        messages += self._replay(self._since(ends), self.live)  # 5
+        self.marks.make_durable()
+        self.live.ensure_view()
+        return Rebuilt(version, vehicles, messages, len(self.claim.drop_leftovers()))
+
+    def _write_history(self, version: int) -> int:
+        states = history_states(self.lake, self.registry, version)
+        return sum(self._write(batch, self.working) for batch in _batches(states))
+
+    def _not_in_bronze(self) -> tuple[Stretches, dict[TopicPartition, int]]:
+        """Per partition the stretches of the log that bronze does not have, and the log's end.
+
+        That is what lies behind its checkpoint, and before a start that was chosen for its first landing.
+        """
+        topics = self.registry.topics()
+        starts, ends = self.kafka_offsets.starts(topics), self.kafka_offsets.ends(topics)
+        names = self._names(ends)
+        landed = self.bronze.checkpoints(names.values())
+        begun = self.bronze.starts(names.values())
+        ranges: Stretches = {}
+        for partition, end in ends.items():
+            low = starts[partition]
+            first, following = begun[names[partition]] or low, landed[names[partition]]
+            stretches = [(low, end)] if following is None else [(low, first), (max(low, following), end)]
+            ranges[partition] = [(begin, stop) for begin, stop in stretches if begin < stop]
+        return ranges, ends
+
+    def _since(self, before: Mapping[TopicPartition, int]) -> Stretches:
+        ends = self.kafka_offsets.ends(self.registry.topics())
+        return {key: [(before[key], end)] for key, end in ends.items() if before.get(key, end) < end}
+
+    def _replay(self, ranges: Stretches, into: StateStore) -> int:
+        """Reads stretches of the log into a collection; returns how many messages they had."""
+        window = StateWindow(self.registry)
+        messages = 0
+        for partition, stretches in ranges.items():
+            for begin, end in stretches:
+                for records in self.reader.read(partition, begin, end):
+                    window.add(self._decoder.decode(records))
+                    messages += len(records)
+                    if window.is_full(MOST_CANDIDATES, WINDOW_BYTES):
+                        self._flush(window, into)
+        self._flush(window, into)
+        return messages
+
+    def _flush(self, window: StateWindow, into: StateStore) -> None:
+        written_us = int(self.now().timestamp() * 1_000_000)
+        for batch in _batches(window.take().states(written_us)):
+            self._write(batch, into)
+
+    def _write(self, batch: list[VehicleState], into: StateStore) -> int:
+        if into is self.working:
+            self.claim.check()
+        return into.write(batch)
+
+    def _names(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, BronzePartition]:
+        topic_ids = self.identities.read(self.registry.topics())
+        return {key: BronzePartition(topic_ids[key.topic], key.partition) for key in partitions}
+
+    def _by_identity(self, offsets: Mapping[TopicPartition, int]) -> dict[tuple[str, int], int]:
+        names = self._names(offsets).items()
+        return {(name.topic_id, name.partition): offsets[key] for key, name in names}
+
+
+def _batches(states: Iterable[VehicleState]) -> Iterator[list[VehicleState]]:
+    pending = iter(states)
+    while batch := list(islice(pending, WRITE_VEHICLES)):
+        yield batch
+
+
+def _total(ranges: Stretches) -> int:
+    return sum(end - begin for stretches in ranges.values() for begin, end in stretches)
