@@ -4,9 +4,11 @@ One source of identities is chosen by the settings and never falls back to the o
 changes its form: Kafka's topic ids, or `<incarnation>.<topic>` where an incarnation file is set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from confluent_kafka import Uuid
+from confluent_kafka.admin._topic import TopicDescription  # its package does not mark exports
 
 from broker.admin import Admin
 from broker.errors import IdentityUnknown, TopicMissing
@@ -16,12 +18,18 @@ NO_ID = str(Uuid(0, 0))
 """What a broker without topic ids reports."""
 
 
+class Describes(Protocol):
+    """Tells the topics that exist, and the names of those that do not."""
+
+    def describe(self, topics: Iterable[str]) -> tuple[dict[str, TopicDescription], list[str]]: ...
+
+
 class TopicIdentities:
     """Reads identities anew at each call: nothing is remembered."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, admin: Describes | None = None) -> None:
         self._incarnation_file = settings.incarnation_file
-        self._admin = Admin(settings)
+        self._admin = admin or Admin(settings)
 
     def read(self, topics: Sequence[str]) -> dict[str, str]:
         """Topic -> identity. Raises IdentityUnknown, TopicMissing, or Transient errors; never answers partly.

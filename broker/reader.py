@@ -4,7 +4,7 @@ It guarantees that a finished iteration has returned every record of [start, end
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
 from typing import Literal, Self
 
@@ -75,15 +75,17 @@ class PartitionReader:
                 error.args[0], self._settings, f"reading the log's ends of {partition}"
             ) from error
 
-    def read(self, partition: TopicPartition, start: int, end: int | None = None) -> Iterator[Records]:
-        """Every record of [start, end); without `end`, up to the log's end as it is now.
+    def read(
+        self, partition: TopicPartition, start: int, end: int | None = None
+    ) -> Generator[Records, None, None]:
+        """Every record of [start, end); at most up to the log's end as it is now.
 
         A `start` before the log's start or beyond its end raises `OffsetOutOfRange`.
         """
         low, high = self.ends(partition)
         if not low <= start <= high:
             raise errors.OffsetOutOfRange(*partition, start, low, high)
-        stop = high if end is None else end
+        stop = high if end is None else min(end, high)
         if start >= stop:
             return
         self._consumer.assign([Place(*partition, start)])
