@@ -23,6 +23,7 @@ def problems(contract: Contract, catalog: Catalog) -> Iterator[Problem]:
             yield ("signals", wire), f"{wire!r} is no field path", "write `field` or `object.field`"
         if field.parts and contract.shape == "wide":
             yield ("signals", wire), "parts are for shapes long and list", "write `object.field: signal`"
+    yield from _shape_problems(contract)
     yield from _required_problems(contract)
     yield from _overlap_problems(contract)
     yield from _output_problems(contract, catalog)
@@ -73,6 +74,21 @@ def _range_problems(key: Key, field: SignalField, spec: SignalSpec) -> Iterator[
             )
     if field.minimum is not None and field.maximum is not None and field.minimum > field.maximum:
         yield (*key, "minimum"), "minimum is above maximum", "exchange them"
+
+
+def _shape_problems(contract: Contract) -> Iterator[Problem]:
+    for shape, section in (("long", contract.long_shape), ("list", contract.list_shape)):
+        if contract.shape == shape and section is None:
+            yield ("shape",), f"shape {shape} needs a section `{shape}:`", "add it"
+        if contract.shape != shape and section is not None:
+            yield (shape,), f"a section for shape {shape}, but the shape is {contract.shape}", "remove it"
+    for key in ("required", "ignore"):
+        if contract.shape != "wide" and getattr(contract, key):
+            yield (key,), "only fields of shape wide can be named here", "remove it"
+    if not contract.event_time:
+        yield ("event_time",), "no place is given", "write `{field: NAME}`"
+    if contract.message_key == "sensor" and contract.sensor is None:
+        yield ("message_key",), "the contract has no sensor", "add `sensor: {field: NAME}`"
 
 
 def _required_problems(contract: Contract) -> Iterator[Problem]:

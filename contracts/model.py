@@ -1,6 +1,7 @@
 """A source contract as its YAML file states it: where a message's facts stand and what they mean.
 
-A `Contract` that exists is valid in itself; `contracts.load` also checks it against the catalog.
+Each part of a `Contract` is valid in itself; `contracts.check_contract` tells whether they fit together and
+into the catalog, and `contracts.load` gives out none that do not.
 """
 
 from collections.abc import Mapping
@@ -254,23 +255,6 @@ class Contract(Frozen):
 
     _hash: str = PrivateAttr("")
     _fields: Mapping[str, SignalField] = PrivateAttr(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _shape_fits(self) -> Self:
-        for shape in ("long", "list"):
-            if (self.shape == shape) != (getattr(self, f"{shape}_shape") is not None):
-                msg = f"shape {shape} and the section `{shape}:` belong together"
-                raise ValueError(msg)
-        if not self.event_time:
-            msg = "event_time needs at least one place"
-            raise ValueError(msg)
-        if self.shape != "wide" and (self.required or self.ignore):
-            msg = "required and ignore are for shape wide"
-            raise ValueError(msg)
-        if self.message_key == "sensor" and self.sensor is None:
-            msg = "message_key: sensor needs a sensor"
-            raise ValueError(msg)
-        return self
 
     def __hash__(self) -> int:
         return hash((self.name, self._hash))

@@ -1,10 +1,11 @@
 """YAML files as plain data with the line of every key; models built from them name it in every error."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +17,9 @@ from contracts.errors import ContractError
 
 Model = TypeVar("Model", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
+
+_MISSING: Final = "this key is missing"
+_MEANT: Final = re.compile(r"did you mean `(.*)`\?")
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,16 @@ class Document:
         try:
             return model.model_validate(self.data)
         except ValidationError as invalid:
-            found = [self._explained(detail, known_keys) for detail in invalid.errors(include_url=False)]
-            raise first_of(found) from invalid
+            details = invalid.errors(include_url=False)
+            found = [self._explained(detail, known_keys) for detail in details]
+            raise first_of(_without_consequences(found)) from invalid
 
     def _explained(self, detail: ErrorDetails, known_keys: Iterable[str]) -> ContractError:
         place = tuple(key for key in detail["loc"] if key != "[key]")
         problem = detail["msg"].removeprefix("Value error, ")
         match detail["type"]:
             case "missing":
-                return self.error(place, "this key is missing", "add it")
+                return self.error(place, _MISSING, "add it")
             case "extra_forbidden":
                 near = difflib.get_close_matches(str(place[-1]), list(known_keys), n=1)
                 hint = f"did you mean `{near[0]}`?" if near else "remove it"
@@ -72,6 +77,19 @@ class Document:
                 return self.error(place, problem)
             case _:
                 return self.error(place, f"{problem}, not {detail['input']!r:.80}", "correct the value")
+
+
+def _without_consequences(errors: list[ContractError]) -> list[ContractError]:
+    """A key that is missing because it is misspelled is one mistake, not two."""
+    meant = {_meant_key(error) for error in errors}
+    return [error for error in errors if error.problem != _MISSING or error.key not in meant]
+
+
+def _meant_key(error: ContractError) -> str | None:
+    """The key that an unknown one was probably meant to be."""
+    match = _MEANT.fullmatch(error.hint)
+    above, dot, _ = error.key.rpartition(".")
+    return f"{above}{dot}{match[1]}" if match else None
 
 
 def first_of(errors: Iterable[ContractError]) -> ContractError:

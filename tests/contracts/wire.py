@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 T0_US = 1_761_559_635_123_000
 """2025-10-27T10:07:15.123Z"""
 
-TIMES = st.sampled_from(
+TIMES: st.SearchStrategy[Any] = st.sampled_from(
     [
         "2025-10-27T10:07:15.000Z",
         "2025-10-27T10:07:15Z",
@@ -55,13 +55,46 @@ TIMES = st.sampled_from(
 )
 
 NAMES = st.sampled_from(
-    ["odometer", "soc", "speed", "ignition_status", "VehicleSpeed", "Gear", "Location", "Vehicle.Speed"]
-    + ["temperature", "a.b", "$set", "ключ", "x" * 128, "x" * 129, "", "sp%eed", "Soc", "DetailedChargeState"]
+    [
+        "odometer",
+        "soc",
+        "speed",
+        "ignition_status",
+        "VehicleSpeed",
+        "Gear",
+        "Location",
+        "Vehicle.Speed",
+        "temperature",
+        "a.b",
+        "$set",
+        "ключ",
+        "x" * 128,
+        "x" * 129,
+        "",
+        "sp%eed",
+        "Soc",
+        "DetailedChargeState",
+        'k"',
+        "k\\",
+    ]
 )
 
 NUMERALS = st.sampled_from(
-    ["0", "1", "12.5", " 12.5 ", "+5", "-0", "1e2", ".5", "5.", "1e400", "NaN", "Infinity", "-inf", "0x10"]
-    + [
+    [
+        "0",
+        "1",
+        "12.5",
+        " 12.5 ",
+        "+5",
+        "-0",
+        "1e2",
+        ".5",
+        "5.",
+        "1e400",
+        "NaN",
+        "Infinity",
+        "-inf",
+        "0x10",
         "1_000",
         "",
         " ",
@@ -74,7 +107,7 @@ NUMERALS = st.sampled_from(
         "N",
         "x" * 4097,
         "é" * 2049,
-        "١",
+        "\u0661",
     ]
 )
 
@@ -218,20 +251,20 @@ STYLES: list[Callable[[Any], str]] = [
 def payloads(draw: st.DrawFn, source: str) -> bytes | None:
     """A message of a source: mostly good JSON, in several styles, some of it damaged."""
     fields = draw(MESSAGES[source])
-    text = draw(st.sampled_from(STYLES))(fields)
-    payload = text.encode("utf-8", "surrogatepass")
+    payload = draw(st.sampled_from(STYLES))(fields).encode("utf-8", "surrogatepass")
+    broken: bytes | None = payload
     match draw(st.integers(0, 19)):
         case 0:
-            return payload[: draw(st.integers(0, len(payload)))]
+            broken = payload[: draw(st.integers(0, len(payload)))]
         case 1:
-            return draw(st.sampled_from(BROKEN))
+            broken = draw(st.sampled_from(BROKEN))
         case 2:
-            key, value = json.dumps(draw(NAMES | st.sampled_from(sorted(fields) or ["a"]))), draw(SCALARS)
-            return payload[:-1] + f",{key}:{json.dumps(value)}}}".encode()
+            key, value = draw(NAMES | st.sampled_from(sorted(fields) or ["a"])), draw(SCALARS)
+            broken = payload[:-1] + f",{json.dumps(key)}:{json.dumps(value)}}}".encode()
         case 3:
             where = draw(st.integers(0, len(payload)))
-            return payload[:where] + draw(st.binary(min_size=1, max_size=2)) + payload[where:]
-    return payload
+            broken = payload[:where] + draw(st.binary(min_size=1, max_size=2)) + payload[where:]
+    return broken
 
 
 BROKEN: list[bytes | None] = [
@@ -270,4 +303,6 @@ HEADERS = st.sampled_from(
         [("other", b"1"), ("receivedat", b"1"), ("receivedat", b"1761559635123")],
     ]
 )
-KAFKA_TIMES = st.sampled_from([-1, T0_US // 1000, T0_US // 1000 - 300_123, T0_US // 1000 - 300_122, 2**52])
+KAFKA_TIMES: st.SearchStrategy[Any] = st.sampled_from(
+    [-1, T0_US // 1000, T0_US // 1000 - 300_123, T0_US // 1000 - 300_122, 2**52]
+)
