@@ -26,6 +26,7 @@ class Admin:
         self.settings = settings
         self.timeout_s = timeout_s
         self._refused: errors.BrokerError | None = None
+        self._trouble = "no answer"
         options = client_options(settings, {"error_cb": self._on_error})
         self.client = AdminClient(cast("dict[str, str | int | float | bool]", options))
 
@@ -34,19 +35,23 @@ class Admin:
         try:
             return future.result(self.timeout_s)
         except KafkaException as error:
-            raise self._failure(translate(error.args[0], self.settings, doing, resource)) from error
+            raise self._failure(error.args[0], doing, resource) from error
         except NoAnswer as error:
-            silence = errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, "no answer")
-            raise self._failure(silence) from error
+            raise self._failure(KafkaError(KafkaError._TIMED_OUT), doing, resource) from error
 
-    def _failure(self, failure: errors.BrokerError) -> errors.BrokerError:
-        """A refused login makes requests time out; it is told beside them."""
+    def _failure(self, error: KafkaError, doing: str, resource: str) -> errors.BrokerError:
+        """A connection that fails makes requests time out; the cause is told beside them, by the poll."""
         self.client.poll(0)
-        return self._refused if self._refused and isinstance(failure, errors.Transient) else failure
+        if error.code() != KafkaError._TIMED_OUT:
+            return translate(error, self.settings, doing, resource)
+        silence = errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, self._trouble)
+        return self._refused or silence
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() in UNAUTHENTICATED:
             self._refused = translate(error, self.settings, "logging in")
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._trouble = error.str()
 
     def describe(self, topics: Iterable[str]) -> tuple[dict[str, TopicDescription], list[str]]:
         """The topics that exist, and the names of those that do not."""

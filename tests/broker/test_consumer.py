@@ -1,9 +1,10 @@
 """What a group member returns, and where it stands, against the real broker."""
 
 import pytest
+from pydantic import SecretStr
 
 from broker.consumer import OffsetReset
-from broker.errors import Fenced, OffsetOutOfRange, TopicMissing
+from broker.errors import AuthenticationFailed, Fenced, OffsetOutOfRange, TopicMissing
 from broker.producer import Producer, TransactionalProducer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
@@ -244,6 +245,16 @@ def test_a_missing_topic_is_named(either: KafkaSettings, topic_name: str, join: 
         member.poll_until(lambda: False)
 
     assert caught.value.topics == (topic_name,)
+
+
+def test_a_refused_login_comes_out_of_poll(settings: KafkaSettings, topic_name: str, join: Join) -> None:
+    """A process does not sit there in silence, as it does while a broker is away."""
+    login = {"sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "u", "sasl_password": SecretStr("p")}
+    refused = settings.model_copy(update={"security_protocol": "SASL_PLAINTEXT", **login})
+    member = join([topic_name], settings=refused)
+
+    with pytest.raises(AuthenticationFailed):
+        member.poll_until(lambda: False)
 
 
 def test_committed_offsets_are_the_groups(either: KafkaSettings, make_topic: MakeTopic, join: Join) -> None:
