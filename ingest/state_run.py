@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from broker.consumer import GroupConsumer
 from broker.identity import TopicIdentities
 from broker.offsets import log_ends
-from broker.prefetch import THROUGHPUT
 from broker.ready import wait_topics
 from broker.settings import KafkaSettings
 from contracts.load import Registry
@@ -15,10 +14,11 @@ from ingest.decoding import RunDecoder
 from ingest.metrics import SinkMetrics
 from ingest.process import Stop, Target, Ticker, logger, serving_metrics
 from ingest.settings import IngestSettings
+from ingest.slots import lease
 from ingest.state import SINK, StateSink
 from ingest.state_places import StatePlaces
 from ingest.state_reduce import StateWindow
-from ingest.state_writer import StateWriter
+from ingest.state_writer import StateWriter, WriterFailed
 from lake.mongo import wait_ready
 from lake.settings import MongoSettings
 from lake.state import StateStore
@@ -48,14 +48,18 @@ def run(
     Raises the errors of `ingest.errors`, `broker.errors` and `lake.errors`; nothing is lost by any of them.
     """
     metrics = metrics or SinkMetrics(SINK)
-    log = logger(SINK)
-    topics = registry.topics()
-    wait_topics(kafka, topics)
-    wait_ready(mongo)
+    wait_topics(kafka, registry.topics(), sleep=stop.sleep)
+    wait_ready(mongo, sleep=stop.sleep)
+    group = f"{kafka.group_prefix}.{SINK}"
     quick = mongo.model_copy(update={"timeout_s": min(mongo.timeout_s, MARKS_TIMEOUT_SECONDS)})
-    consumer = GroupConsumer(kafka, SINK, prefetch=THROUGHPUT, offset_reset="error")
-    with StateStore(mongo) as store, StateMarks(quick, consumer.group) as marks:
+    with (
+        StateStore(mongo) as store,
+        StateMarks(quick, group) as marks,
+        lease(ingest, group, pause=stop.wait) as slot,
+    ):
         store.ensure_view()
+        log = logger(SINK)
+        consumer = GroupConsumer(kafka, SINK, offset_reset="error", instance_id=slot.name)
         writer = StateWriter(
             store, marks, metrics, log, patience_seconds=ingest.store_patience_seconds, now=now
         )
@@ -71,17 +75,19 @@ def run(
             stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
             pause=stop.wait,
         )
-        target = Target(log_ends(kafka, topics)) if until_caught_up else None
         try:
+            ends = log_ends(kafka, registry.topics()) if until_caught_up else None
             with serving_metrics(metrics, ingest) as port:
-                log.info("started", topics=topics, database=mongo.database, metrics_port=port)
-                consumer.subscribe(topics, sink)
-                _loop(sink, stop, target)
+                log.info("started", name=slot.name, database=mongo.database, metrics_port=port)
+                consumer.subscribe(registry.topics(), sink)
+                _loop(sink, stop, None if ends is None else Target(ends))
                 sink.finish()
+        except WriterFailed as error:
+            raise (error.__cause__ or error) from None
         finally:
             sink.end()
             consumer.close()
-    log.info("stopped", caught_up=target is not None and not stop.requested)
+    log.info("stopped", caught_up=until_caught_up and not stop.requested)
 
 
 def _loop(sink: StateSink, stop: Stop, target: Target | None) -> None:

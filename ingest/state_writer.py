@@ -73,6 +73,10 @@ class Abandoned(Exception):
     """A flush was given up because the process ends; its messages are read again."""
 
 
+class WriterFailed(Exception):
+    """A flush failed for good, as the cause says. What it held is gone: nothing may be committed after it."""
+
+
 class StateWriter:
     """Takes one flush after the other."""
 
@@ -109,10 +113,10 @@ class StateWriter:
         return self._flush is not None
 
     def take_written(self) -> Written | None:
-        """The flush that is done, once; raises what made it impossible."""
+        """The flush that is done, once. WriterFailed from then on when one could not be done."""
         with self._changed:
             if self._failure is not None:
-                raise self._failure
+                raise WriterFailed from self._failure
             written, self._written = self._written, None
             return written
 
@@ -143,6 +147,8 @@ class StateWriter:
             with self._changed:
                 self._written, self._failure, self._flush = written, failure, None
                 self._changed.notify_all()
+            if failure is not None:
+                return
 
     def _next(self) -> Flush | None:
         with self._changed:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import duckdb
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from lake.duck import BATCH_ROWS, connection, failure, scan
@@ -72,6 +73,19 @@ where topic_id = ? and topic = ? and partition = ? and "offset" between ? and ?
 order by "offset"
 """
 
+REJECTED = """
+select topic_id, partition, "offset", epoch_ms(kafka_time) as kafka_ms, left(sha256(payload), 16) as digest
+from events
+where topic = ? and error is not null
+"""
+
+ROWS_AT = """
+select topic_id, error, contract_hash
+from events
+where topic = ? and partition = ? and "offset" = ?
+order by topic_id
+"""
+
 CONTRACTS = """
 select
     source,
@@ -129,6 +143,14 @@ class LandedPayload(NamedTuple):
     key: bytes | None
 
 
+class LandedRow(NamedTuple):
+    """What bronze made of a message, in one life of its topic."""
+
+    topic_id: str
+    error: str | None
+    contract_hash: str | None
+
+
 class ContractUse(NamedTuple):
     """Rows that one version of a contract decoded, and when (microseconds since the epoch)."""
 
@@ -165,6 +187,15 @@ class LandedCoordinates:
         """Checksums of the rows with offsets `first` to `last`, both included, in order of offset."""
         rows = self._rows(PAYLOADS, [topic_id, topic, partition, first, last])
         return (LandedPayload(*row) for row in rows)
+
+    def rejected(self, topic: str) -> Iterator[pa.RecordBatch]:
+        """Rows that were rejected whole: topic_id, partition, offset, kafka_ms, and the first 16 hexadecimal
+        digits of the payload's sha256, null for a null payload. In no order."""
+        return iter(self._connection.cursor().execute(REJECTED, [topic]).to_arrow_reader(BATCH_ROWS))
+
+    def rows_at(self, topic: str, partition: int, offset: int) -> list[LandedRow]:
+        """What stands at one coordinate, in all lives of the topic."""
+        return [LandedRow(*row) for row in self._rows(ROWS_AT, [topic, partition, offset])]
 
     def contracts(self) -> list[ContractUse]:
         """Which versions of which contracts decoded the rows."""

@@ -46,6 +46,11 @@ class StateMarks:
                 found = self._find_id() or ""
             return found
 
+    def known_id(self) -> str | None:
+        """The identity of the collection; None where there is none."""
+        with self._translating():
+            return self._find_id()
+
     def read(self, collection_id: str) -> frozenset[Mark]:
         """The partitions whose records up to the group's offsets are in that collection."""
         with self._translating():

@@ -11,7 +11,7 @@ import pytest
 from ingest.metrics import SinkMetrics
 from ingest.process import logger
 from ingest.state_reduce import SCHEMA, Candidates
-from ingest.state_writer import Checkpoint, Flush, StateWriter
+from ingest.state_writer import Checkpoint, Flush, StateWriter, WriterFailed
 from lake.errors import StateRefused, StoreUnavailable
 from lake.state import COLLECTION
 from lake.state_marks import Mark
@@ -128,8 +128,10 @@ def test_patience_ends() -> None:
     writer = writer_of(store, patience_seconds=0.3)
     writer.submit(Flush(candidates(["v"]), None))
     assert writer.drain(5)
-    with pytest.raises(StoreUnavailable):
-        writer.take_written()
+    for _ in range(2):
+        with pytest.raises(WriterFailed) as failure:
+            writer.take_written()
+        assert isinstance(failure.value.__cause__, StoreUnavailable)
     writer.close()
 
 
