@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 from broker import errors
-from broker.client import client_options, translate
+from broker.client import MISSING_TOPIC, client_options, translate
 from broker.demand import FetchOnDemand
 from broker.health import Health
 from broker.intake import Intake
@@ -33,6 +33,7 @@ __all__ = ["GroupConsumer", "OffsetReset", "RebalanceListener"]
 REQUEST_TIMEOUT_S = 10.0
 """For one question to the broker; longer than a leader change, shorter than an operator's patience."""
 PROBE_PERIOD_S = 1.0
+PROBE_TIMEOUT_S = 0.2
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class GroupConsumer:
         self._offset_reset = offset_reset
         self._monotonic = monotonic
         self._probe_at = 0.0
-        self._health = Health(settings, instance_id or self.group)
+        self._health = Health(settings, instance_id or self.group, self._exists)
         self._membership: Membership | None = None
         options = group_options(settings, self.group, prefetch, offset_reset, instance_id)
         self._consumer = Consumer({**options, "error_cb": self._health.on_error})
@@ -176,7 +177,8 @@ class GroupConsumer:
             place = Place(*partition)
             return settled(lambda: self._consumer.get_watermark_offsets(place, timeout_s), timeout_s)
         except KafkaException as error:
-            raise self._translated(error, f"reading the log's ends of {partition}") from error
+            doing = f"reading the log's ends of {partition}"
+            raise translate(error.args[0], self._settings, doing, partition.topic) from error
 
     def lag(self) -> dict[TopicPartition, int]:
         """Records behind the log's end as last fetched, per owned partition; no request is made. A partition
@@ -239,6 +241,14 @@ class GroupConsumer:
         wanted = offset if offset is not None and offset >= 0 else self._owned.get(name)
         return errors.OffsetOutOfRange(*name, wanted, low, high)
 
+    def _exists(self, topic: str) -> bool:
+        """False only if the broker says so now."""
+        try:
+            found = self._consumer.list_topics(topic, REQUEST_TIMEOUT_S).topics[topic]
+        except KafkaException:
+            return True
+        return found.error is None or found.error.code() not in MISSING_TOPIC
+
     def _position(self, name: TopicPartition) -> int:
         return self._consumer.position([Place(*name)])[0].offset
 
@@ -248,8 +258,8 @@ class GroupConsumer:
             return
         self._probe_at = self._monotonic() + PROBE_PERIOD_S
         try:
-            self.watermarks(next(iter(self._owned)), timeout_s=0.2)
-        except errors.Transient:
+            self.watermarks(next(iter(self._owned)), PROBE_TIMEOUT_S)
+        except errors.BrokerError:  # a broker that is just starting knows no topics yet
             return
         self._health.seen()
 

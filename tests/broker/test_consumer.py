@@ -3,6 +3,7 @@
 import pytest
 from pydantic import SecretStr
 
+from broker.admin import Admin
 from broker.consumer import OffsetReset
 from broker.errors import AuthenticationFailed, Fenced, OffsetOutOfRange, TopicMissing
 from broker.producer import Producer, TransactionalProducer
@@ -245,6 +246,21 @@ def test_a_missing_topic_is_named(either: KafkaSettings, topic_name: str, join: 
         member.poll_until(lambda: False)
 
     assert caught.value.topics == (topic_name,)
+
+
+def test_a_topic_that_is_deleted_is_named(
+    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+) -> None:
+    """While it is being read; the consumer does not wait for another of that name in silence."""
+    topic = make_topic()
+    send(topic, b"1")
+    quick = either.model_copy(update={"client": {"topic.metadata.refresh.interval.ms": "500"}})
+    member = join([topic], settings=quick)
+    member.poll_values(1)
+    Admin(either).client.delete_topics([topic])[topic].result(10)
+
+    with pytest.raises(TopicMissing, match=topic):
+        member.poll_until(lambda: False)
 
 
 def test_a_refused_login_comes_out_of_poll(settings: KafkaSettings, topic_name: str, join: Join) -> None:
