@@ -9,7 +9,7 @@ from rich.table import Table
 
 from broker.errors import BrokerError
 from contracts.load import load_registry
-from fleetlake.settings import Settings, masked_url
+from fleetlake.settings import Settings, is_explicit, masked_url
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.meter import Meter, Reading
 from fleetlake.stack.progress import KafkaLog, behind, routes_of
@@ -29,6 +29,8 @@ def read_status(
     layout = layout_of(settings.data_dir)
     found = read_stack(layout)
     stack = found if found is not None and found.is_running else None
+    has_kafka = stack is not None or is_explicit("kafka", "bootstrap_servers")
+    has_mongo = stack is not None or is_explicit("mongo", "uri")
     meter = Meter(layout.run)
     if meter.read().sinks:
         sleep(SAMPLE_SECONDS)
@@ -38,11 +40,11 @@ def read_status(
         "state": "stopped" if stack is None else stack.state.value,
         "data_dir": str(layout.root),
         "pid": None if stack is None else stack.pid,
-        "kafka": settings.kafka.bootstrap_servers,
-        "mongo": masked_url(settings.mongo.uri),
+        "kafka": settings.kafka.bootstrap_servers if has_kafka else None,
+        "mongo": masked_url(settings.mongo.uri) if has_mongo else None,
         "lake": settings.lake.uri,
         "processes": [] if stack is None else _processes(stack, now()),
-        **_lag(settings),
+        **(_lag(settings) if has_kafka else {"lag": None, "problem": None}),
         "rates": {sink: round(rate, 1) for sink, rate in sorted(reading.rates.items())},
         "rejected": _rejected(reading),
     }
@@ -101,7 +103,7 @@ def render(status: Status) -> str:
     with console.capture() as captured:
         console.print(f"{status['state']} in {status['data_dir']}")
         for name in ("kafka", "mongo", "lake"):
-            console.print(f"{name:6} {status[name]}")
+            console.print(f"{name:6} {status[name] or 'does not run'}")
         if status["processes"]:
             console.print(table)
         if status["problem"]:
