@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.table import Table
 
+from fleetlake.demo.tables import tables
 from fleetlake.demo.verdicts import Verdict
 
 
@@ -50,12 +50,9 @@ class Narrator:
 
     def verdicts(self, verdicts: Sequence[Verdict]) -> None:
         """The claims, and whether they hold."""
-        table = Table("", "claim", "expected", "found", title="What was sent, and what came of it")
-        for verdict in verdicts:
-            mark = "[green]ok[/green]" if verdict.holds else "[red]WRONG[/red]"
-            found = "the same" if verdict.found == verdict.expected else verdict.found
-            table.add_row(mark, verdict.claim, verdict.expected, found)
-        self.console.print(table)
+        for table in tables(verdicts):
+            self.console.print()
+            self.console.print(table)
 
     @property
     def seconds(self) -> float:

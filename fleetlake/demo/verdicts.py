@@ -1,11 +1,15 @@
 """What the demo claims: each claim with what was expected, what was found, and whether they agree."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fleetlake.demo.facts import Counts
 from fleetlake.demo.plan import DRIVES, Expected
+
+ROWS = "rows landed"
+REJECTED = "rejected in bronze"
+DEAD_LETTERS = "dead letters"
 
 COMPARED = ("did", "eventTime", "odo", "soc", "speed", "ignition")
 """Of a use case's document; the time of ingestion is another one every time."""
@@ -19,17 +23,19 @@ class Verdict:
     expected: str
     found: str
     holds: bool
+    counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Where the claim is about counts: expected and found, by name."""
 
 
 def judge_rows(expected: Expected, added: Counts) -> Iterator[Verdict]:
     """Every acknowledged message is one row; what was broken is rejected for the reason it was broken for."""
-    yield _equal("rows landed", expected.sent, added.rows)
-    yield _equal("rejected, by reason", expected.rejected, added.rejected)
+    yield _equal(ROWS, expected.sent, added.rows)
+    yield _equal(REJECTED, expected.rejected, added.rejected)
 
 
 def judge_dead_letters(expected: Expected, found: Mapping[str, int]) -> Verdict:
     """Every message rejected whole is one dead letter."""
-    return _equal("dead letters, by reason", expected.rejected, found)
+    return _equal(DEAD_LETTERS, expected.rejected, found)
 
 
 def judge_use_case(name: str, expected: Mapping[str, Any], found: Mapping[str, Any]) -> Verdict:
@@ -57,13 +63,10 @@ def judge_maxima(expected: Expected, before: Mapping[str, float], found: Mapping
 
 
 def _equal(claim: str, expected: Mapping[str, int], found: Mapping[str, int]) -> Verdict:
-    wanted = {name: count for name, count in expected.items() if count}
-    return Verdict(claim, _counts(wanted), _counts(found), wanted == dict(found))
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    parts = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
-    return f"{sum(counts.values()):,} ({parts})" if parts else "0"
+    names = sorted({*expected, *found})
+    counts = {name: (expected.get(name, 0), found.get(name, 0)) for name in names}
+    holds = all(wanted == got for wanted, got in counts.values())
+    return Verdict(claim, f"{sum(expected.values()):,}", f"{sum(found.values()):,}", holds, counts)
 
 
 def _values(values: Mapping[str, float]) -> str:

@@ -1,12 +1,16 @@
 """The demo's claims: they hold when the lake says so, and fail when one thing is off."""
 
+import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from fleetlake.demo.facts import Counts
 from fleetlake.demo.plan import DRIVES, USE_CASES, Expected
+from fleetlake.demo.tables import tables
 from fleetlake.demo.verdicts import (
     judge_dead_letters,
     judge_drives,
@@ -72,3 +76,21 @@ def test_what_the_demo_sends_is_shipped() -> None:
         assert messages.is_file()
         assert answer.is_file()
     assert all(drive.file.is_file() for drive in DRIVES)
+
+
+def test_the_summary_shows_every_count_and_what_is_wrong() -> None:
+    """Sources, reasons and answers, each with its mark."""
+    verdicts = [
+        *judge_rows(EXPECTED, Counts({"tcu": 12, "twizy": 100}, {"bad_time": 3})),
+        judge_dead_letters(EXPECTED, {"bad_time": 2}),
+        judge_drives({drive.vehicle: drive.soc for drive in DRIVES}),
+    ]
+    console = Console(file=io.StringIO(), width=120)
+    for table in tables(verdicts):
+        console.print(table)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    cells = [[cell.strip() for cell in re.split("[│┃|]", line)[1:-1]] for line in lines]
+    assert ["twizy", "100", "100", "ok"] in cells
+    assert ["bad_time", "3", "3", "2", "WRONG"] in cells
+    assert ["all", "112", "112", "ok"] in cells
+    assert any(row[:1] == ["final SoC of the drives"] and row[-2:] == ["the same", "ok"] for row in cells)
