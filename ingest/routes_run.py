@@ -13,6 +13,7 @@ from broker.leave import leave_group
 from broker.offsets import log_ends, start_offsets
 from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
+from broker.renewing import RenewingProducer
 from broker.settings import KafkaSettings
 from broker.topics import wait_topics
 from contracts.load import Registry
@@ -26,12 +27,13 @@ from ingest.routes import IDENTITY_SECONDS, SINK, RoutesSink
 from ingest.routes_places import Outputs, RoutesPlaces
 from ingest.routes_transaction import Steps, Transaction
 from ingest.settings import IngestSettings
-from ingest.slots import Abandoned, lease
+from ingest.slots import Abandoned, Slot, lease
 
 CAUGHT_UP_SECONDS = 0.2
 ANSWER_SECONDS = 2.0
 """How long one question to Kafka waits before a stop is looked for."""
 
+RETRY_SECONDS = 0.2
 TRANSACTION_TIMEOUT_MS = 30_000
 """Kafka aborts the transaction of a process that is gone for good after this; readers wait so long at
 most."""
@@ -77,7 +79,7 @@ def run(
     wait_topics(kafka, process.topics, sleep=stop.sleep)
     process.check_partitions()
     with lease(ingest, process.group, pause=stop.wait) as slot:
-        process.run_as(slot.name, until_caught_up=until_caught_up)
+        process.run_as(slot, until_caught_up=until_caught_up)
 
 
 @dataclass
@@ -122,17 +124,17 @@ class RoutesProcess:
             if found.count(internal) != found.count(output):
                 raise PartitionsDiffer(internal, found.count(internal), output, found.count(output))
 
-    def run_as(self, name: str, *, until_caught_up: bool) -> None:
-        """Fences who had the name before, then routes until told to stop."""
-        producer = TransactionalProducer(self.kafka, name, timeout_ms=TRANSACTION_TIMEOUT_MS)
-        if not self._init(producer):
+    def run_as(self, slot: Slot, *, until_caught_up: bool) -> None:
+        """Ends what was left open under this name, then routes until told to stop."""
+        producer = self._producer(slot)
+        if not self._begin(slot, producer):
             return
-        consumer = GroupConsumer(self.kafka, SINK, offset_reset="error", instance_id=name)
+        consumer = GroupConsumer(self.kafka, SINK, offset_reset="error", instance_id=slot.name)
         sink = self._sink(consumer, producer)
         caught_up = False
         try:
             with serving_metrics(self.metrics, self.ingest) as port:
-                self.log.info("started", topics=self.read_topics, name=name, metrics_port=port)
+                self.log.info("started", topics=self.read_topics, name=slot.name, metrics_port=port)
                 consumer.subscribe(self.read_topics, sink)
                 caught_up = self._loop(sink, consumer, self._goals() if until_caught_up else [])
                 sink.finish()
@@ -145,14 +147,34 @@ class RoutesProcess:
         """Ends what killed processes left open, if nobody came back in their place."""
         try:
             for slot in self._abandoned.each():
-                TransactionalProducer(self.kafka, slot.name).init(ANSWER_SECONDS)
-                if self.kafka.incarnation_file is not None:
+                self._end_transaction(slot)
+                if self._is_embedded:
                     leave_group(self.kafka, self.group, slot.name)
                 self.log.warning("abandoned_slot_ended", name=slot.name)
         except BrokerError as error:
             self.log.warning("abandoned_slot_not_ended", reason=str(error))
 
-    def _sink(self, consumer: GroupConsumer, producer: TransactionalProducer) -> RoutesSink:
+    @property
+    def _is_embedded(self) -> bool:
+        return self.kafka.incarnation_file is not None
+
+    def _new_producer(self, transactional_id: str) -> TransactionalProducer:
+        return TransactionalProducer(self.kafka, transactional_id, timeout_ms=TRANSACTION_TIMEOUT_MS)
+
+    def _end_transaction(self, slot: Slot) -> None:
+        """Fences who had this slot and aborts what it left open."""
+        transactional_id = f"{slot.name}.{slot.life}" if self._is_embedded else slot.name
+        self._new_producer(transactional_id).init(ANSWER_SECONDS)
+
+    def _producer(self, slot: Slot) -> TransactionalProducer | RenewingProducer:
+        """Under the slot's name; on the embedded broker under one that never aborted anything."""
+        if not self._is_embedded:
+            return self._new_producer(slot.name)
+        return RenewingProducer(self._new_producer, lambda: f"{slot.name}.{slot.begin_life()}")
+
+    def _sink(
+        self, consumer: GroupConsumer, producer: TransactionalProducer | RenewingProducer
+    ) -> RoutesSink:
         places = RoutesPlaces(
             consumer,
             Outputs(
@@ -177,19 +199,26 @@ class RoutesProcess:
             self.ingest,
             self.metrics,
             self.log,
-            identity_seconds=0.0 if self.kafka.incarnation_file is not None else IDENTITY_SECONDS,
+            identity_seconds=0.0 if self._is_embedded else IDENTITY_SECONDS,
             end_abandoned=self.end_abandoned,
             pause=self.stop.wait,
             now=self.now,
         )
 
-    def _init(self, producer: TransactionalProducer) -> bool:
+    def _begin(self, slot: Slot, producer: TransactionalProducer | RenewingProducer) -> bool:
         """False if a stop came first."""
+        if self._is_embedded and not self._answered(lambda: self._end_transaction(slot)):
+            return False
+        return self._answered(lambda: producer.init(ANSWER_SECONDS))
+
+    def _answered(self, ask: Callable[[], None]) -> bool:
+        """Asks until Kafka answers; False if a stop came first."""
         while not self.stop.requested:
             try:
-                producer.init(ANSWER_SECONDS)
+                ask()
             except Transient as error:
                 self.log.warning("broker_away", reason=str(error))
+                self.stop.wait(RETRY_SECONDS)
             else:
                 return True
         return False

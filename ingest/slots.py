@@ -3,6 +3,8 @@
 A slot is leased by a file lock, which the kernel frees however its process ends. Whoever starts takes the
 lowest free one, so a killed process comes back under its old name: Kafka then gives it its partitions again
 and ends the transaction it left open. A slot nobody takes over stays marked as left behind (`Abandoned`).
+
+A slot also counts its lives, for what must never be used twice under its name.
 """
 
 import fcntl
@@ -19,6 +21,9 @@ from ingest.errors import OperatorNeeded
 from ingest.settings import IngestSettings
 
 MOST_SLOTS = 1024
+CLEAN = 0
+"""Instead of the id of the process that holds a slot."""
+
 TAKEN_PAUSE_SECONDS = 0.1
 
 
@@ -49,16 +54,39 @@ class RuntimeFolderUnsafe(OperatorNeeded):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Slot:
     """A leased number; `name` is the process's name towards Kafka."""
 
     group: str
     number: int
+    life: int
+    """How often something was begun under this name, this process's predecessors included."""
+
+    _file: BinaryIO = field(repr=False)
 
     @property
     def name(self) -> str:
         return f"{self.group}.{self.number}"
+
+    def begin_life(self) -> int:
+        """The number of a new life; a successor knows the newest even if this process is killed."""
+        self.life += 1
+        self.mark(os.getpid())
+        return self.life
+
+    def mark(self, pid: int) -> None:
+        """What the next holder of the lock finds. One write, so that a kill leaves the old or the new."""
+        os.pwrite(self._file.fileno(), b"%010d %020d\n" % (pid, self.life), 0)
+
+    def held(self) -> BinaryIO:
+        """A context that lets the slot go at its end."""
+        return self._file
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nobody was killed while holding it."""
+        return _content(self._file)[0] == CLEAN
 
 
 @contextmanager
@@ -75,14 +103,13 @@ def lease(
     """
     folder = runtime_folder(settings)
     if settings.slot is None:
-        slot, file = _lowest_free(folder, group)
+        slot = _lowest_free(folder, group)
     else:
-        slot = Slot(group, settings.slot)
-        file = _named(folder, slot, clock() + settings.shutdown_seconds, clock, pause)
-    with file:
-        _mark(file, b"%d\n" % os.getpid())
+        slot = _named(folder, group, settings.slot, clock() + settings.shutdown_seconds, clock, pause)
+    with slot.held():
+        slot.mark(os.getpid())
         yield slot
-        _mark(file, b"")
+        slot.mark(CLEAN)
 
 
 @dataclass
@@ -99,23 +126,22 @@ class Abandoned:
         """Slots to be cleaned up, one at a time, each held meanwhile and clean when the caller comes back."""
         folder = runtime_folder(self.settings)
         for number in _numbers(folder, self.group):
-            slot = Slot(self.group, number)
-            file = _try_lock(folder, slot)
-            if file is None:
+            slot = _try_lock(folder, self.group, number)
+            if slot is None:
                 self._since.pop(number, None)
                 continue
-            with file:
-                if self._is_overdue(number, is_dirty=bool(file.read(1))):
+            with slot.held():
+                if self._is_overdue(slot):
                     yield slot
-                    _mark(file, b"")
+                    slot.mark(CLEAN)
                     del self._since[number]
 
-    def _is_overdue(self, number: int, *, is_dirty: bool) -> bool:
-        if not is_dirty:
-            self._since.pop(number, None)
+    def _is_overdue(self, slot: Slot) -> bool:
+        if slot.is_clean:
+            self._since.pop(slot.number, None)
             return False
         now = self.clock()
-        return now - self._since.setdefault(number, now) >= self.patience_seconds
+        return now - self._since.setdefault(slot.number, now) >= self.patience_seconds
 
 
 def runtime_folder(settings: IngestSettings) -> Path:
@@ -130,52 +156,53 @@ def runtime_folder(settings: IngestSettings) -> Path:
     return folder
 
 
-def _lowest_free(folder: Path, group: str) -> tuple[Slot, BinaryIO]:
+def _lowest_free(folder: Path, group: str) -> Slot:
     for number in range(MOST_SLOTS):
-        slot = Slot(group, number)
-        file = _try_lock(folder, slot)
-        if file is not None:
-            return slot, file
-    raise SlotTaken(group, MOST_SLOTS - 1, _path(folder, Slot(group, MOST_SLOTS - 1)))
+        slot = _try_lock(folder, group, number)
+        if slot is not None:
+            return slot
+    raise SlotTaken(group, MOST_SLOTS - 1, _path(folder, group, MOST_SLOTS - 1))
 
 
 def _named(
     folder: Path,
-    slot: Slot,
+    group: str,
+    number: int,
     deadline: float,
     clock: Callable[[], float],
     pause: Callable[[float], object],
-) -> BinaryIO:
+) -> Slot:
     """Waits for a predecessor that is finishing its work."""
     while True:
-        file = _try_lock(folder, slot)
-        if file is not None:
-            return file
+        slot = _try_lock(folder, group, number)
+        if slot is not None:
+            return slot
         if clock() > deadline:
-            raise SlotTaken(slot.group, slot.number, _path(folder, slot))
+            raise SlotTaken(group, number, _path(folder, group, number))
         pause(TAKEN_PAUSE_SECONDS)
 
 
-def _try_lock(folder: Path, slot: Slot) -> BinaryIO | None:
-    file = _path(folder, slot).open("a+b")
+def _try_lock(folder: Path, group: str, number: int) -> Slot | None:
+    path = _path(folder, group, number)
+    path.touch(mode=0o600)
+    file = path.open("r+b")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         file.close()
         return None
+    return Slot(group, number, _content(file)[1], file)
+
+
+def _content(file: BinaryIO) -> tuple[int, int]:
+    """Process id and life."""
     file.seek(0)
-    return file
+    words = file.read().split()
+    return (int(words[0]), int(words[1])) if len(words) == 2 else (CLEAN, 0)
 
 
-def _mark(file: BinaryIO, content: bytes) -> None:
-    """What the next holder of the lock finds: a process id, or nothing after a clean end."""
-    file.truncate(0)
-    file.write(content)
-    file.flush()
-
-
-def _path(folder: Path, slot: Slot) -> Path:
-    return folder / f"{slot.group}.slot-{slot.number}"
+def _path(folder: Path, group: str, number: int) -> Path:
+    return folder / f"{group}.slot-{number}"
 
 
 def _numbers(folder: Path, group: str) -> list[int]:
