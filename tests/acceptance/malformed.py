@@ -71,11 +71,15 @@ def check(
     """What is not as it should be."""
     problems: list[str] = []
     with connect(settings.lake) as warehouse:
-        rows = warehouse.table(
-            'select key, payload, topic, partition, "offset" as position, error, '
-            "list_transform(signals, s -> s.signal) as accepted, "
-            "list_transform(rejected_signals, s -> [s.signal, s.reason]) as refused from bronze.events"
-        ).to_pylist()
+        rows = (
+            warehouse.query(
+                'select key, payload, topic, partition, "offset" as position, error, '
+                "list_transform(signals, s -> s.signal) as accepted, "
+                "list_transform(rejected_signals, s -> [s.signal, s.reason]) as refused from bronze.events"
+            )
+            .table()
+            .to_pylist()
+        )
     landed: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         landed.setdefault(bytes(row["key"]).decode(), []).append(row)
