@@ -33,17 +33,23 @@ class ChildState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before a restart."""
+    """How long to wait before a restart: 1, 2, 4, 8, 16, 30 seconds for crashes in a row."""
 
     first_s: float = 1.0
     longest_s: float = 30.0
-    healthy_s: float = 60.0
-    """A process that ran this long was well: the next wait is the first one again."""
+    most_failures: int = 6
+    forgiven_after_s: float = 10.0
+    """A run this long makes up for one crash before it: after a minute of health all is as at first."""
     operator_s: float = 300.0
     """The wait after an error that needs an operator."""
 
-    def delay(self, failures_in_a_row: int) -> float:
-        return float(min(self.longest_s, self.first_s * 2 ** min(failures_in_a_row - 1, 16)))
+    def failures(self, before: int, ran_s: float) -> int:
+        """Crashes that count, after one more that came `ran_s` after the start."""
+        forgiven = max(0, before - int(ran_s / self.forgiven_after_s))
+        return min(self.most_failures, forgiven + 1)
+
+    def delay(self, failures: int) -> float:
+        return float(min(self.longest_s, self.first_s * 2 ** (failures - 1)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +135,7 @@ class Child:
         if code == 0 and self.spec.ends_by_itself:
             self.state = ChildState.DONE
             return Ended("is done", code, None, needs_operator=False, delay_s=None)
-        ran_well = self._clock() - self._started_at >= self._backoff.healthy_s
-        self._failures = 1 if ran_well else self._failures + 1
+        self._failures = self._backoff.failures(self._failures, self._clock() - self._started_at)
         needs_operator = code == EXIT_OPERATOR_NEEDED
         delay = self._backoff.operator_s if needs_operator else self._backoff.delay(self._failures)
         self.state = ChildState.NEEDS_OPERATOR if needs_operator else ChildState.WAITING

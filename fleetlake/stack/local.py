@@ -163,7 +163,7 @@ class LocalStack:
                     self._prepare_topics()
                 break
             except (ServerDidNotStart, BrokerError) as error:
-                failures += 1
+                failures = self._backoff.failures(failures, ran_s=0.0)
                 delay = self._backoff.delay(failures)
                 self._report("error", "server_did_not_start", process=server.name, reason=str(error),
                              again_in_s=delay)  # fmt: skip

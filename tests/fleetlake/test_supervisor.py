@@ -101,9 +101,9 @@ def case(tmp_path: Path) -> Any:
 
 
 def test_a_crashed_process_is_started_again_after_a_wait_that_doubles(case: Case) -> None:
-    """1, 2, 4 seconds; nothing is started before its time."""
+    """1, 2, 4, ... 30 seconds; nothing is started before its time."""
     supervisor = case.supervise("exit(7)")
-    for number, delay in enumerate((1.0, 2.0, 4.0), start=1):
+    for number, delay in enumerate((1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0), start=1):
         case.ticks_until(supervisor, lambda n=number: len(case.events.of("process_crashed")) == n)
         crash = case.events.of("process_crashed")[-1]
         assert (crash["exit_code"], crash["restart_in_s"], crash["level"]) == (7, delay, "error")
@@ -129,6 +129,14 @@ def test_a_minute_of_health_resets_the_wait(case: Case) -> None:
         case.clock.now += 1.1
         case.ticks_until(supervisor, lambda: case.is_up(0))
     assert child.restarts == 3
+
+
+@pytest.mark.parametrize(
+    ("ran_s", "failures"), [(0, 6), (9, 6), (10, 6), (20, 5), (59, 2), (60, 1), (1e6, 1)]
+)
+def test_a_run_makes_up_for_crashes_before_it(ran_s: float, failures: int) -> None:
+    """One for each ten seconds; a minute of health for all of them."""
+    assert Backoff().failures(6, ran_s) == failures
 
 
 def test_a_killed_process_is_reported_with_its_signal(case: Case) -> None:
