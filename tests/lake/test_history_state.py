@@ -111,6 +111,29 @@ def test_state_recomputed_from_history_is_the_state_that_was_written(
     target.drop()
 
 
+def test_equal_readings_are_told_apart_by_partition_and_then_offset(
+    store: StateStore,
+    lake_settings: LakeSettings,
+    registry: Registry,
+    write_bronze: Callable[..., Any],
+    bronze_row: Callable[..., Any],
+    signal_of: Callable[..., Any],
+) -> None:
+    """By the text `topic/partition`, as MongoDB compares it: the offset decides only within one."""
+    reading: Reading = ("pressure", None, EPOCH, 1.0)
+    name, sensor, time, value = reading
+    coordinates = [(10, 9), (2, 0), (2, 1), (10, 5)]
+    store.write(
+        update for place in coordinates for update in written(registry, ("tcu", "981", *place, [reading]))
+    )
+    signals = [signal_of(name, value, time, sensor)]
+    rows = [bronze_row(partition=partition, offset=o, signals=signals) for partition, o in coordinates]
+    version = write_bronze(lake_settings, rows).version()
+    (state,) = history_states(lake_settings, registry, version)
+    assert state.signals["pressure"] == state.maxima["pressure"] == Entry(0, 1.0, "topic/2", 1)
+    assert shown(state) == shown(store.read("981") or state)
+
+
 def test_the_state_of_a_version_knows_nothing_of_later_ones(
     s3_lake_settings: LakeSettings,
     registry: Registry,

@@ -1,0 +1,212 @@
+"""Answers to SQL as people and programs take them: a table, JSON, CSV or Parquet.
+
+Times are ISO 8601, in UTC with `Z`. Bytes are their text where they are UTF-8, else `base64:` and base64. In
+JSON and CSV, numbers are exact, and what has no number in JSON (NaN, infinity) is null."""
+
+import base64
+import csv
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lake.query import Rows
+
+TABLE_ROWS = 1000
+"""A table is measured as a whole before it is drawn; more rows are for `--format csv` or json."""
+
+PIPED_WIDTH = 100_000
+NUMERIC = (int, float, Decimal)
+
+Convert = Callable[[Any], Any]
+JSON = msgspec.json.Encoder(decimal_format="number")
+
+
+def write_json(rows: Rows, out: IO[str]) -> None:
+    """One array of objects, an object a line."""
+    names = unique(rows.schema.names)
+    before = "["
+    for row in _values(rows):
+        out.write(f"{before}\n{JSON.encode(dict(zip(names, row, strict=True))).decode()}")
+        before = ","
+    out.write("[]\n" if before == "[" else "\n]\n")
+
+
+def write_csv(rows: Rows, out: IO[str]) -> None:
+    """A header and a line a row; null is empty, lists and structs are JSON."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(unique(rows.schema.names))
+    writer.writerows([_plain_text(value, null="") for value in row] for row in _values(rows))
+
+
+def write_table(rows: Rows, console: Console) -> bool:
+    """A table as wide as its content, or as the terminal; returns whether rows were left out."""
+    shown: list[list[Any]] = []
+    is_cut = False
+    for row in _values(rows):
+        if len(shown) == TABLE_ROWS:
+            is_cut = True
+            break
+        shown.append(row)
+    table = Table(box=None, pad_edge=False)
+    for index, name in enumerate(rows.schema.names):
+        is_number = bool(shown) and all(
+            isinstance(row[index], NUMERIC) or row[index] is None for row in shown
+        )
+        table.add_column(Text(_visible(name)), justify="right" if is_number else "left", overflow="fold")
+    for row in shown:
+        table.add_row(*(Text(_visible(_plain_text(value, null="null"))) for value in row))
+    console.print(table)
+    return is_cut
+
+
+def terminal(out: IO[str]) -> Console:
+    """A console for tables: as wide as the terminal, or without bounds where there is none."""
+    console = Console(file=out, highlight=False, markup=False)
+    return (
+        console
+        if console.is_terminal
+        else Console(file=out, width=PIPED_WIDTH, highlight=False, markup=False)
+    )
+
+
+def write_file(rows: Rows, file: Path) -> int:
+    """Writes a .parquet, .csv or .json file, which appears when it is complete; returns the rows written."""
+    write = FILE_WRITERS[file.suffix.lower()]
+    counted = _Counted(rows.batches)
+    with _complete_or_absent(file) as unfinished:
+        write(Rows(rows.schema, iter(counted)), unfinished)
+    return counted.rows
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """Names of columns, told apart: `a, a` becomes `a, a_2`."""
+    taken: list[str] = []
+    for name in names:
+        number, candidate = 2, name
+        while candidate in taken:
+            candidate, number = f"{name}_{number}", number + 1
+        taken.append(candidate)
+    return taken
+
+
+def _write_parquet(rows: Rows, file: Path) -> None:
+    schema = pa.schema(
+        [field.with_name(name) for field, name in zip(rows.schema, unique(rows.schema.names), strict=True)]
+    )
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for batch in rows.batches:
+            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+
+
+def _text_writer(write: Callable[[Rows, IO[str]], None]) -> Callable[[Rows, Path], None]:
+    def write_text(rows: Rows, file: Path) -> None:
+        with file.open("w", encoding="utf-8", newline="") as out:
+            write(rows, out)
+
+    return write_text
+
+
+FILE_WRITERS: dict[str, Callable[[Rows, Path], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _text_writer(write_csv),
+    ".json": _text_writer(write_json),
+}
+
+
+class _Counted:
+    """Batches, and the number of rows that went by."""
+
+    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._batches:
+            self.rows += batch.num_rows
+            yield batch
+
+
+@contextmanager
+def _complete_or_absent(file: Path) -> Iterator[Path]:
+    unfinished = file.with_name(f".{file.name}.{uuid4().hex[:8]}")
+    try:
+        yield unfinished
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _values(rows: Rows) -> Iterator[list[Any]]:
+    """Row by row, as values that JSON knows; bytes and maps inside lists and structs too."""
+    converts = [_conversion(kind) for kind in rows.schema.types]
+    for batch in rows.batches:
+        columns = (
+            column.to_pylist()
+            if convert is None
+            else [None if v is None else convert(v) for v in column.to_pylist()]
+            for column, convert in zip(batch.columns, converts, strict=True)
+        )
+        yield from map(list, zip(*columns, strict=True))
+
+
+def _conversion(kind: pa.DataType) -> Convert | None:
+    """How a value of an Arrow type becomes one that JSON knows; None where it already is."""
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return text_of
+    if pa.types.is_interval(kind):
+        return str
+    if pa.types.is_map(kind):
+        key, value = (_conversion(part) or _same for part in (kind.key_type, kind.item_type))
+        return lambda pairs: {str(key(k)): v if v is None else value(v) for k, v in pairs}
+    if pa.types.is_struct(kind):
+        parts = {field.name: _conversion(field.type) for field in kind}
+        changed = {name: part for name, part in parts.items() if part is not None}
+        return (lambda struct: struct | _converted(struct, changed)) if changed else None
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = _conversion(kind.value_type)
+        if inner is not None:
+            return lambda items: [item if item is None else inner(item) for item in items]
+    return None
+
+
+def _converted(struct: dict[str, Any], changed: dict[str, Convert]) -> dict[str, Any]:
+    return {name: convert(struct[name]) for name, convert in changed.items() if struct[name] is not None}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def text_of(value: bytes) -> str:
+    """Bytes as text where they are UTF-8, else `base64:...`."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return f"base64:{base64.b64encode(value).decode()}"
+
+
+def _plain_text(value: Any, *, null: str) -> str:
+    if value is None:
+        return null
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | list | dict | datetime | date | time | timedelta):
+        return JSON.encode(value).decode().strip('"')
+    return str(value)
+
+
+def _visible(text: str) -> str:
+    """Control characters escaped, so that no payload can write on the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
