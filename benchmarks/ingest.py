@@ -11,6 +11,7 @@ Prints one JSON document. Rates count from the first message read to the last co
 
 import argparse
 import json
+import logging
 import os
 import random
 import resource
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,17 +30,24 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from pymongo import MongoClient, UpdateOne
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # not this folder: its `ingest` is this script
 
 from broker.settings import KafkaSettings  # noqa: E402 - after the path of the checkout
+from broker.topic_specs import specs_from  # noqa: E402
+from broker.topics import Topics  # noqa: E402
 from contracts.load import load_registry  # noqa: E402
+from contracts.registry import Registry  # noqa: E402
 from fleetlake.stack.embedded import start_kafka, start_mongo  # noqa: E402
+from ingest import history_run, routes_run, state_run  # noqa: E402
 from ingest.metrics import SinkMetrics  # noqa: E402
 from ingest.process import Stop, configure_logs  # noqa: E402
 from ingest.settings import IngestSettings  # noqa: E402
 from lake.settings import LakeSettings, MongoSettings  # noqa: E402
+from lake.state import StateStore  # noqa: E402
+from lake.state_model import VehicleState, update_fields  # noqa: E402
 
 VEHICLES = 1_000
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +58,10 @@ BARE_OPTIONS = {
     "fetch.message.max.bytes": 8 * 1024 * 1024,
     "queued.max.messages.kbytes": 262_144,
 }
-SOURCE_TOPICS = {"tcu": "telemetry_raw", "pressure": "sensor_pressure_stream"}
+SINKS = ("history", "state", "routes")
+MIXED_TOPIC = "telemetry_raw_mixed"
+PRESSURE_SHARE = 5
+"""One in so many messages of the mixed load is a pressure reading."""
 
 
 # -- traffic ------------------------------------------------------------------------------------------------
@@ -86,7 +97,8 @@ def pressure_messages(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
         vehicle, sensor = rng.randrange(10), rng.randrange(1000)
         pressure = 850_000 + rng.randrange(40_000) + (rng.randrange(200_000) if rng.random() < 0.05 else 0)
         text = (
-            f'{{"timestamp":"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}Z","pressure":{pressure},'
+            f'{{"timestamp":"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}Z",'
+            f'"pressure":{pressure},'
             f'"temperature":{20 + rng.random() * 10:.1f},"sensorId":"honda{vehicle}{sensor:03d}",'
             f'"vehicleId":"HONDA {vehicle}"}}'
         )
@@ -97,9 +109,7 @@ def fill(address: str, topic: str, partitions: int, messages: Iterator[tuple[str
     """Creates `topic` and fills it; returns the number of messages the broker acknowledged."""
     admin = AdminClient({"bootstrap.servers": address})
     config = {"message.timestamp.type": "LogAppendTime"}
-    for future in admin.create_topics(
-        [NewTopic(topic, num_partitions=partitions, config=config)]
-    ).values():
+    for future in admin.create_topics([NewTopic(topic, num_partitions=partitions, config=config)]).values():
         future.result()
     producer = Producer(
         {
@@ -127,7 +137,7 @@ def fill(address: str, topic: str, partitions: int, messages: Iterator[tuple[str
     return sent
 
 
-# -- one measured process -------------------------------------------------------------------------------------
+# -- one measured process -----------------------------------------------------------------------------------
 
 
 def bare(address: str, topics: list[str], count: int) -> dict[str, float]:
@@ -173,36 +183,101 @@ class MeteredMetrics(SinkMetrics):
         super().read(source, records, payload_bytes)
 
 
-def sink(name: str, address: str, topics: list[str], count: int, scratch: Path, mongo: str) -> dict[str, float]:
-    """Runs one sink until it has caught up with the topics, on an empty lake or database."""
-    import logging
-
+def sink(name: str, arguments: argparse.Namespace) -> dict[str, float]:
+    """Runs one sink until it has caught up with the topics, on an empty lake, database or set of outputs."""
     configure_logs(logging.ERROR)
-    (scratch / "incarnation").write_text("benchmark")
-    kafka = KafkaSettings(
-        bootstrap_servers=address,
-        group_prefix=uuid.uuid4().hex,
-        incarnation_file=scratch / "incarnation" if os.environ.get("BENCH_INCARNATION") else None,
-    )
-    registry = load_registry().only(topics)
+    scratch = Path(arguments.scratch)
+    kafka = kafka_settings(arguments, scratch)
+    registry = registry_of(arguments.topics, scratch)
     ingest = IngestSettings(runtime_dir=scratch)
     metrics = MeteredMetrics(name)
     if name == "history":
-        from ingest.history_run import run as run_history
-
         lake = LakeSettings(uri=str(scratch / "lake"))
-        run_history(kafka, lake, ingest, registry, stop=Stop(), until_caught_up=True, metrics=metrics)
-    elif name == "state":
-        from ingest.state import run as run_state
+        history_run.run(kafka, lake, ingest, registry, stop=Stop(), until_caught_up=True, metrics=metrics)
+        return metered(metrics, arguments.messages)
+    if name == "state":
+        return state(kafka, ingest, registry, metrics, arguments)
+    remake_outputs(kafka, registry)
+    routes_run.run(kafka, ingest, registry, stop=Stop(), until_caught_up=True, metrics=metrics)
+    return metered(metrics, arguments.messages)
 
-        database = MongoSettings(uri=mongo, database=uuid.uuid4().hex)
-        run_state(kafka, database, ingest, registry, stop=Stop(), until_caught_up=True, metrics=metrics)
-    else:
-        from ingest.routes import run as run_routes
 
-        run_routes(kafka, ingest, registry, stop=Stop(), until_caught_up=True, metrics=metrics)
+def state(
+    kafka: KafkaSettings,
+    ingest: IngestSettings,
+    registry: Registry,
+    metrics: MeteredMetrics,
+    arguments: argparse.Namespace,
+) -> dict[str, float]:
+    """The state sink, and then the same documents written again by a bare loop into an empty database."""
+    database = MongoSettings(uri=arguments.mongo, database=uuid.uuid4().hex)
+    batches: list[list[VehicleState]] = []
+    write = StateStore.write
+
+    def recorded(self: StateStore, updates: Iterable[VehicleState]) -> int:
+        batch = list(updates)
+        batches.append(batch)
+        return write(self, batch)
+
+    StateStore.write = recorded  # type: ignore[method-assign]  # to know what was written
+    state_run.run(kafka, database, ingest, registry, stop=Stop(), until_caught_up=True, metrics=metrics)
+    result = metered(metrics, arguments.messages)
+    operations = [
+        [UpdateOne({"_id": each.vehicle_id}, {"$max": update_fields(each)}, upsert=True) for each in batch]
+        for batch in batches
+    ]
+    collection = MongoClient(arguments.mongo)[uuid.uuid4().hex]["bare"]
+    began = time.perf_counter()
+    for batch_operations in operations:
+        collection.bulk_write(batch_operations, ordered=False)
+    bare_seconds = time.perf_counter() - began
+    wall = arguments.messages / result["events_per_s"]
+    return result | {
+        "documents_written": sum(map(len, operations)),
+        "bare_bulk_write_s": bare_seconds,
+        "to_bare_bulk_writes": bare_seconds / wall,
+    }
+
+
+def kafka_settings(arguments: argparse.Namespace, scratch: Path) -> KafkaSettings:
+    """A consumer group of its own; the embedded broker has no topic ids."""
+    incarnation = None
+    if arguments.embedded:
+        incarnation = scratch / "incarnation"
+        incarnation.write_text("benchmark")
+    return KafkaSettings(
+        bootstrap_servers=arguments.broker, group_prefix=uuid.uuid4().hex, incarnation_file=incarnation
+    )
+
+
+def registry_of(topics: list[str], scratch: Path) -> Registry:
+    """The contracts of these topics; `tcu_mixed` is `tcu` under another name."""
+    tcu = (ROOT / "contracts" / "sources" / "tcu.yml").read_text()
+    mixed = scratch / "tcu_mixed.yml"
+    mixed.write_text(tcu.replace("name: tcu\n", "name: tcu_mixed\n").replace("telemetry_raw", MIXED_TOPIC))
+    registry = load_registry([mixed])
+    wanted = {name: each for name, each in registry.contracts.items() if set(each.topics) & set(topics)}
+    return Registry(registry.catalog, wanted, registry.limits)
+
+
+def remake_outputs(kafka: KafkaSettings, registry: Registry) -> None:
+    """Empties what routes writes, so that every round has all maxima to emit."""
+    sources = set(registry.topics())
+    specs = [spec for spec in specs_from(registry, kafka) if spec.name not in sources]
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    existing = admin.list_topics(timeout=10).topics
+    doomed = [spec.name for spec in specs if spec.name in existing]
+    for future in admin.delete_topics(doomed).values() if doomed else ():
+        future.result(30)
+    deadline = time.monotonic() + 30
+    while doomed and set(doomed) & set(admin.list_topics(timeout=10).topics) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    Topics(kafka).create(specs)
+
+
+def metered(metrics: MeteredMetrics, messages: int) -> dict[str, float]:
     assert metrics.meter is not None, "no message was read"
-    return metrics.meter.read(count)
+    return metrics.meter.read(messages)
 
 
 def _cpu() -> float:
@@ -210,7 +285,7 @@ def _cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-# -- the run ----------------------------------------------------------------------------------------------------
+# -- the run ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -229,15 +304,10 @@ def broker(address: str | None, scratch: Path) -> Iterator[str]:
         server.kill()
 
 
-def measured(arguments: list[str], environment: dict[str, str]) -> dict[str, float]:
+def measured(arguments: list[str]) -> dict[str, float]:
     """Runs this script as a child that measures itself; its last line is the result."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--child", *arguments],
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
+    command = [sys.executable, __file__, "--child", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
 
@@ -250,40 +320,59 @@ def median(results: list[dict[str, float]]) -> dict[str, float]:
 def main() -> None:
     """Fills the topics, measures in turn, prints the JSON."""
     arguments = parse()
-    if arguments.child:
-        print(json.dumps(child(arguments)))
-        return
+    if arguments.child == "bare":
+        print(json.dumps(bare(arguments.broker, arguments.topics, arguments.messages)))
+    elif arguments.child:
+        print(json.dumps(sink(arguments.child, arguments)))
+    else:
+        compare(arguments)
+
+
+def compare(arguments: argparse.Namespace) -> None:
+    """Every sink beside a bare loop, in turn, `rounds` times."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleetlake-bench-")))
         address = stack.enter_context(broker(arguments.broker, scratch))
-        mongo = stack.enter_context(closing_mongo(scratch)) if "state" in arguments.sinks else ""
+        mongo = stack.enter_context(database(scratch)) if "state" in arguments.sinks else ""
         topics = fill_topics(address, arguments)
-        environment = {} if arguments.broker else {"BENCH_INCARNATION": "1"}
         results: dict[str, list[dict[str, float]]] = {}
-        for round_number in range(arguments.rounds):
+        for number in range(arguments.rounds):
             for name in arguments.sinks:
-                base = ["--broker", address, "--mongo", mongo, "--topics", *topics[name], "--messages"]
-                base.append(str(arguments.messages))
                 for who in ("bare", name):
-                    folder = scratch / f"{name}-{who}-{round_number}"
+                    folder = scratch / f"{name}-{who}-{number}"
                     folder.mkdir()
-                    figure = measured([who, *base, "--scratch", str(folder)], environment)
+                    words = [who, "--broker", address, "--mongo", mongo, "--scratch", str(folder)]
+                    words += ["--messages", str(arguments.messages), "--topics", *topics[name]]
+                    words += [] if arguments.broker else ["--embedded"]
+                    figure = measured(words)
                     shutil.rmtree(folder)
                     results.setdefault(f"bare for {name}" if who == "bare" else name, []).append(figure)
-                    print(f"round {round_number + 1} {who:8} {figure}", file=sys.stderr)
+                    print(f"round {number + 1} {who:8} {figure}", file=sys.stderr, flush=True)
         print(json.dumps(report(arguments, results), indent=2))
 
 
+@contextmanager
+def database(scratch: Path) -> Iterator[str]:
+    """The address of an embedded MongoDB of our own."""
+    server = start_mongo(scratch / "mongo")
+    try:
+        yield f"mongodb://{server.address}/?directConnection=true"
+    finally:
+        server.stop()
+
+
 def fill_topics(address: str, arguments: argparse.Namespace) -> dict[str, list[str]]:
-    """Fills what the sinks read: the same tcu topic for history and state, one of its own for routes."""
-    plain, mixed = ["telemetry_raw"], ["telemetry_raw_mixed", "sensor_pressure_stream"]
-    count = arguments.messages
-    topics: dict[str, list[str]] = {}
+    """Fills what the sinks read: one tcu topic for history and state, and a mixed load for routes."""
+    count, topics = arguments.messages, {}
     if {"history", "state"} & set(arguments.sinks):
-        fill(address, plain[0], 6, tcu_messages(count, 1, bad_share=0.0))
-        topics |= {"history": plain, "state": plain}
+        fill(address, "telemetry_raw", 6, tcu_messages(count, 1, bad_share=0.0))
+        topics |= {"history": ["telemetry_raw"], "state": ["telemetry_raw"]}
     if "routes" in arguments.sinks:
-        topics["routes"] = mixed
+        pressures = count // PRESSURE_SHARE
+        bad_share = 0.05 * count / (count - pressures)
+        fill(address, MIXED_TOPIC, 6, tcu_messages(count - pressures, 2, bad_share))
+        fill(address, "sensor_pressure_stream", 6, pressure_messages(pressures, 3))
+        topics["routes"] = [MIXED_TOPIC, "sensor_pressure_stream"]
     return topics
 
 
@@ -303,3 +392,24 @@ def report(arguments: argparse.Namespace, results: dict[str, list[dict[str, floa
         "medians": medians,
         "ratios": ratios,
     }
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--messages", type=int, default=2_000_000)
+    parser.add_argument("--broker", help="HOST:PORT of a real Kafka; default: an embedded broker of our own")
+    parser.add_argument("--sinks", nargs="+", choices=SINKS, default=list(SINKS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--embedded", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--mongo", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--topics", nargs="*", default=[], help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
