@@ -73,7 +73,8 @@ def test_every_row_is_printed(lake: LakeSettings, capsys: pytest.CaptureFixture[
 def test_csv_can_be_read_back(lake: LakeSettings, capsys: pytest.CaptureFixture[str]) -> None:
     """Quotes, line breaks, nulls and nested values keep to their cells."""
     sql = """
-        select e'a"b\\nc' as text, null as none, '' as empty, [1, 2] as list, true as yes, {'a': 'x'} as struct
+        select e'a"b\\nc' as text, null as none, '' as empty, [1, 2] as list, true as yes,
+            {'a': 'x'} as struct
     """
     (row,) = csv.DictReader(io.StringIO(ask(capsys, sql, "csv")))
     assert row == {
@@ -118,7 +119,8 @@ def test_a_file_holds_the_answer(
     folder = tmp_path / "out"
     folder.mkdir()
     sql = """
-        select i, '\\xFF'::blob as b, timestamptz '2025-01-01 00:00:00+00' as at, 2 as i from range(50000) t(i)
+        select i, '\\xFF'::blob as b, timestamptz '2025-01-01 00:00:00+00' as at, 2 as i
+        from range(50000) t(i)
     """
     for ending in ("parquet", "json", "csv"):
         assert cli.run(["sql", sql, "--output", str(folder / f"answer.{ending}")]) == 0
