@@ -33,11 +33,11 @@ class NameCodes:
 
     def codes(self, names: Sequence[Any]) -> NDArray[np.intp]:
         """The code of each name, unknown ones learned."""
-        found = [self._codes.get(name, -1) for name in names]
-        if -1 in found:
+        try:
+            return np.fromiter(map(self._codes.__getitem__, names), np.intp, len(names))
+        except KeyError:
             self._learn(set(names))
-            found = [self._codes.get(name, UNREADABLE) for name in names]
-        return np.array(found, np.intp)
+        return np.array([self._codes.get(name, UNREADABLE) for name in names], np.intp)
 
     def _learn(self, names: set[Any]) -> None:
         if len(self._codes) > MAX_NAMES:

@@ -6,6 +6,7 @@ The loose one has the contract's fields, each optional. What a layout is changes
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from contracts.vector.shapes import LongColumns, ShapeColumns, WideColumns
 
 MAX_LEAVES = 256
 """Fields of a strict layout; a message with more is no typical one."""
+FEW = 32
+"""Messages for which a second layout does not pay."""
 SAMPLES = 3
 """Messages that are looked at to find a strict layout, per batch."""
 
@@ -45,14 +48,13 @@ class Messages:
 
     def of(self, chosen: NDArray[np.bool_]) -> "Messages":
         """The chosen ones."""
-        where = np.flatnonzero(chosen)
-        indexes = where.tolist()
+        each = chosen.tolist()
         return Messages(
-            self.positions[where],
-            [self.payloads[index] for index in indexes],
-            self.kafka_times_ms[where],
-            [self.keys[index] for index in indexes],
-            [self.headers[index] for index in indexes],
+            self.positions[chosen],
+            list(compress(self.payloads, each)),
+            self.kafka_times_ms[chosen],
+            list(compress(self.keys, each)),
+            list(compress(self.headers, each)),
         )
 
 
@@ -89,7 +91,7 @@ class VectorPath:
             messages = self._apply(self._strict, messages, taken)
             if 2 * len(messages.positions) > before:
                 self._learn(messages.payloads)
-        if len(messages.positions):
+        if len(messages.positions) >= FEW:
             self._apply(self._loose, messages, taken)
         return taken
 

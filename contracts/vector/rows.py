@@ -1,6 +1,7 @@
 """Decoded messages and readings as arrays, and how they become the columns of `DECODED`."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,12 @@ from contracts.schema import DECODED, REJECTED_SIGNAL, SIGNAL, TIME
 Mask = NDArray[np.bool_]
 Micros = NDArray[np.int64]
 Positions = NDArray[np.int64]
+
+
+_SIGNAL_LISTS: Final = DECODED.field("signals").type
+_SIGNAL_FIELDS: Final = list(SIGNAL)
+_REJECTED_LISTS: Final = DECODED.field("rejected_signals").type
+_NOTHING_REJECTED: Final = pa.array([], REJECTED_SIGNAL)
 
 
 @dataclass(slots=True)
@@ -79,22 +86,21 @@ def _signals(facts: Facts, readings: Readings, rows: int, chosen: Positions) -> 
         pa.array(readings.number, mask=without_number),
         pa.nulls(len(message), pa.string()) if readings.text is None else readings.text,
     ]
-    structs = pa.StructArray.from_arrays(fields, fields=list(SIGNAL))
+    structs = pa.StructArray.from_arrays(fields, fields=_SIGNAL_FIELDS)
     ends = np.zeros(rows + 1, np.int32)
     if single:
         ends = np.arange(rows + 1, dtype=np.int32)
     else:
         counts = np.bincount(message, minlength=len(facts.judged))[chosen]
         np.cumsum(counts, out=ends[1:])
-    return pa.ListArray.from_arrays(pa.array(ends), structs, type=DECODED.field("signals").type)
+    return pa.ListArray.from_arrays(pa.array(ends), structs, type=_SIGNAL_LISTS)
 
 
 def _empty_lists(rows: int) -> pa.Array:
-    structs = pa.array([], REJECTED_SIGNAL)
     ends = pa.array(np.zeros(rows + 1, np.int32))
-    return pa.ListArray.from_arrays(ends, structs, type=DECODED.field("rejected_signals").type)
+    return pa.ListArray.from_arrays(ends, _NOTHING_REJECTED, type=_REJECTED_LISTS)
 
 
 def _times(micros: Micros, missing: Mask | None = None) -> pa.Array:
     mask = None if missing is None or not missing.any() else missing
-    return pa.array(micros, pa.int64(), mask=mask).cast(TIME)
+    return pa.array(micros, mask=mask).view(TIME)

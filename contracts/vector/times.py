@@ -68,7 +68,7 @@ def _cast(
     if len(lengths) == 0 or lengths.min() <= _SECONDS or (text[offsets[:-1] + 16] != ord(":")).any():
         return None
     try:
-        return np.asarray(column.cast(TIME).cast(pa.int64()))
+        return np.asarray(column.cast(TIME).view(pa.int64()))
     except pa.ArrowInvalid:
         return None
 

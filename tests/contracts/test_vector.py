@@ -107,7 +107,7 @@ def test_ordinary_messages_do_not_need_the_reference(source: str, monkeypatch: p
     """Or the speed that the sinks count on would be lost in silence."""
     decoder = REGISTRY.decoder_of(REGISTRY.contracts[source])
     headers = [("receivedat", b"1733517036500")] if source == "tesla" else None
-    messages = [(payload, wire.T0_US // 1000 * 2, b"K", headers) for payload in ORDINARY[source] * 20]
+    messages = [(payload, wire.T0_US // 1000 * 2, b"K", headers) for payload in ORDINARY[source] * 40]
     assert_as_reference(decoder, messages)
     handed = count_reference(decoder, monkeypatch)
     decoder.decode(batch_of(messages))
