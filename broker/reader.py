@@ -98,7 +98,7 @@ class PartitionReader:
         stalled_at = self._monotonic() + STALLED_AFTER_S
         position = -1
         while position < stop:
-            batch = self._consumer.consume(BATCH_RECORDS, POLL_S)
+            batch = self._take()
             reached = self._end_of_partition(batch, partition)
             messages = [message for message in batch if message.error() is None]
             if messages:
@@ -110,6 +110,11 @@ class PartitionReader:
             elif self._monotonic() > stalled_at:
                 address, doing = self._settings.bootstrap_servers, f"reading {partition} from {position}"
                 raise errors.BrokerUnavailable(address, doing, f"no record in {STALLED_AFTER_S:g} s")
+
+    def _take(self) -> list[Message]:
+        """What there is, without waiting for a full batch: the end of the partition comes as an event too."""
+        first = self._consumer.poll(POLL_S)
+        return [] if first is None else [first, *self._consumer.consume(BATCH_RECORDS - 1, 0)]
 
     def _end_of_partition(self, batch: list[Message], partition: TopicPartition) -> int:
         """The offset of the last end-of-partition event in the batch, -1 without one. Raises other errors."""

@@ -79,6 +79,29 @@ def test_a_producer_delivers_when_its_broker_is_back(
     assert (producer.delivered, producer.failed) == (2, 0)
 
 
+def test_a_producer_outlives_a_broker_that_lost_messages(
+    broker: Broker, settings: KafkaSettings, topic_name: str
+) -> None:
+    """What the broker then refuses is told to have failed; later messages are written."""
+    own = settings.model_copy(update={"bootstrap_servers": broker.server.address})
+    Topics(own).create([TopicSpec(topic_name, 1)])
+    broker.server.stop()  # the topic is saved
+    broker.restart()
+    producer = Producer(own)
+    for _ in range(3):  # several requests: the broker must find a gap in their sequence
+        producer.send(topic_name, None, b"acknowledged")
+        producer.flush()
+    broker.server.kill()
+    broker.restart()
+    deadline = time.monotonic() + 30
+    while producer.delivered < 5:
+        assert time.monotonic() < deadline, producer.first_failure
+        producer.send(topic_name, None, b"after")
+        producer.flush()
+
+    assert producer.delivered + producer.failed == producer.sent
+
+
 def write(settings: KafkaSettings, topic: str, value: bytes) -> None:
     producer = Producer(settings)
     producer.send(topic, None, value)
