@@ -6,9 +6,11 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, NetworkTimeout, OperationFailure, PyMongoError
 
-from lake.errors import StoreUnavailable
-from lake.mongo import open_client, wait_ready
+from lake.errors import AccessDenied, BadAddress, StateNotWritten, StateRefused, StoreUnavailable
+from lake.mongo import open_client, translated, wait_ready
 from lake.settings import MongoSettings
 from lake.state import StateStore
 from lake.state_model import Entry, VehicleState, maximum_order, state_key, state_order
@@ -182,3 +184,53 @@ def test_an_absent_server_is_one_readable_transient_error(mongo_settings: MongoS
     with pytest.raises(StoreUnavailable):
         wait_ready(away)
     wait_ready(mongo_settings)
+
+
+def test_a_vehicle_that_cannot_be_written_is_named_and_the_others_are_in(store: StateStore) -> None:
+    """One document beyond MongoDB's limit does not take its neighbours' values with it."""
+    half = "x" * 9_000_000
+    store.write([VehicleState("big", {"a": entry(1, half)})])
+    with pytest.raises(StateRefused) as refused:
+        store.write([VehicleState("big", {"b": entry(1, half)}), VehicleState("v", {"speed": entry(1)})])
+    assert refused.value.vehicles == ("big",)
+    assert store.read("v") is not None
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"), [(11000, StateNotWritten), (91, StateNotWritten), (2, StateRefused)]
+)
+def test_what_a_retry_can_mend_is_told_from_what_it_cannot(
+    store: StateStore, monkeypatch: pytest.MonkeyPatch, code: int, expected: type[Exception]
+) -> None:
+    """Two writers that meet on a new vehicle, a server that shuts down; and a value no server takes."""
+
+    def fail(*_: object, **__: object) -> None:
+        failed = {"code": code, "errmsg": "no", "op": {"q": {"_id": "v"}}}
+        raise BulkWriteError({"writeErrors": [failed], "writeConcernErrors": []})
+
+    monkeypatch.setattr(Collection, "bulk_write", fail)
+    with pytest.raises(expected):
+        store.write([VehicleState("v", {"speed": entry(1)})])
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OperationFailure("no", 18), AccessDenied),
+        (OperationFailure("no", 13435), StoreUnavailable),
+        (NetworkTimeout("no"), StoreUnavailable),
+        (OperationFailure("no", 72), StateRefused),
+    ],
+)
+def test_an_answer_of_the_server_has_a_meaning(
+    mongo_settings: MongoSettings, error: PyMongoError, expected: type[Exception]
+) -> None:
+    """By code and type, never by its text."""
+    with open_client(mongo_settings) as client:
+        assert isinstance(translated(client, error), expected)
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    """Before anything waits for it."""
+    with pytest.raises(BadAddress):
+        StateStore(MongoSettings(uri="http://127.0.0.1"))
