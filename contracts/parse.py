@@ -10,7 +10,8 @@ from contracts.limits import Limits
 from contracts.reasons import Reason
 from contracts.result import Refused
 
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+"""Brackets outside of texts. A text without an end reaches to the message's end: each byte is read once."""
 _EXACT_DIGITS: Final = 19
 """Integers of more digits are read as doubles at once: Python refuses to parse very long ones."""
 

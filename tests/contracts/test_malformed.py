@@ -280,6 +280,28 @@ def test_a_topic_without_a_contract_rejects_everything() -> None:
     assert alone.reason is Reason.UNKNOWN_SOURCE
 
 
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"{}" * 40 + b'"' + b'\\"' * 120_000,
+        b"{}" * 40 + b'"' + b"\\" * 240_001,
+        b"[" * 40 + b"]" * 40 + b'"' * 200_001,
+        b'{"did":' + b"9" * 250_000 + b"}",
+        b'{"did":"1","timestamp":' + b"9" * 250_000 + b"}",
+        b'{"did":"1","timestamp":"2025-10-27T10:07:15.' + b"9" * 250_000 + b'Z"}',
+        b"{" + b",".join(b'"k":1' for _ in range(40_000)) + b"}",
+        b'{"a":[' + b"[]," * 80_000 + b"[]]}",
+    ],
+    ids=["escapes", "backslashes", "quotes", "vehicle", "time", "fraction", "same key", "arrays"],
+)
+def test_a_hostile_message_costs_no_more_than_its_length(payload: bytes) -> None:
+    """Nothing that reads it takes time by the square of its size: twenty of each within seconds."""
+    decoder = REGISTRY.decoder("telemetry_raw")
+    decoded = decoder.decode(RawBatch([payload] * 20, [-1] * 20, [None] * 20, [None] * 20))
+    assert decoded.column("error").null_count == 0
+
+
 def test_a_key_given_twice_counts_last_and_is_noted() -> None:
     """As JSON libraries do, but not in silence; the same in a batch."""
     payload = (ENVIRONMENT % b'"humidity":1').replace(b'"humidity":1', b'"humidity":1,"humidity":2')
