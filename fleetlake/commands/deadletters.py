@@ -1,0 +1,237 @@
+"""`fleetlake deadletters`: messages that were rejected whole. See them, see one in full, send them again."""
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from heapq import nlargest
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from broker.reader import PartitionReader
+from broker.record import Headers
+from contracts.load import Registry, load_registry
+from contracts.reasons import Reason
+from fleetlake.settings import Settings
+from ingest.deadletters import Coordinates, Found, Lookup, Original, Selection, read_letters
+from ingest.redrive import Markers, redriven_before, redriving
+from lake.query import Warehouse, connect
+
+PIPED_WIDTH = 200
+"""Columns where the output is no terminal: places are not cut."""
+DETAIL_CHARACTERS = 60
+WHOLE_MESSAGE = """
+    select payload, key, headers from bronze.events where topic = ? and "partition" = ? and "offset" = ?
+"""
+
+app = typer.Typer(no_args_is_help=True, help="Messages that were rejected: list, show, redrive.")
+
+
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _place(text: str) -> Coordinates:
+    return Coordinates.parse(text)
+
+
+Source = Annotated[str | None, typer.Option(help="Only of this source.")]
+ByReason = Annotated[Reason | None, typer.Option(help="Only with this reason.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(parser=_time, metavar="TIME", help="Written at or after, e.g. 2026-03-01T12:00:00Z."),
+]
+Until = Annotated[datetime | None, typer.Option(parser=_time, metavar="TIME", help="Written before.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
+PLACE_HELP = "TOPIC/PARTITION/OFFSET of a dead letter, or of the message it is about."
+
+
+@app.command("list")
+def list_letters(
+    source: Source = None,
+    reason: ByReason = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Dead letters, the newest first."""
+    selection = _selection(source, reason, since, until)
+    settings, registry = _registry()
+    with PartitionReader(settings.kafka) as reader:
+        letters = read_letters(settings.kafka, registry, selection, reader)
+        newest = nlargest(limit, letters, key=lambda found: (found.time_ms, found.at))
+        markers = redriven_before(settings.kafka, reader)
+    if as_json:
+        typer.echo(json.dumps([_summary(found, markers) for found in newest], ensure_ascii=False))
+        return
+    table = Table("dead letter", "time", "reason", "detail", "message", "bytes", "redriven", box=None)
+    for found in newest:
+        detail = (found.letter.detail or "")[:DETAIL_CHARACTERS]
+        size = str(found.letter.size or 0)
+        redriven = "yes" if found in markers else ""
+        row = (str(found.at), _iso(found.time_ms), found.letter.error, detail, str(found.source_at))
+        table.add_row(*row, size, redriven)
+    console = Console(highlight=False, markup=False)
+    wide = console if console.is_terminal else Console(highlight=False, markup=False, width=PIPED_WIDTH)
+    wide.print(table)
+
+
+@app.command("show")
+def show_letter(place: Annotated[str, typer.Argument(help=PLACE_HELP)], as_json: AsJson = False) -> None:
+    """One dead letter in full, with the whole message as it was received."""
+    selection = _selection(places=[place])
+    settings, registry = _registry()
+    with PartitionReader(settings.kafka) as reader, _history(settings) as lookup:
+        found = next(read_letters(settings.kafka, registry, selection, reader), None)
+        if found is None:
+            message = f"there is no dead letter at or about {place}"
+            raise typer.BadParameter(message)
+        original = found.original(lookup)
+        details = _details(found, original, redriven_before(settings.kafka, reader))
+    if as_json:
+        typer.echo(json.dumps(details, ensure_ascii=False))
+        return
+    event = details.pop("event")
+    for name, value in details.items():
+        typer.echo(f"{name}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}")
+    typer.echo(f"event:\n{event}")
+
+
+@app.command("redrive")
+def redrive_letters(
+    places: Annotated[
+        list[str] | None, typer.Argument(metavar="[PLACE]...", help=PLACE_HELP, show_default=False)
+    ] = None,
+    source: Source = None,
+    reason: ByReason = None,
+    since: Since = None,
+    until: Until = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what the contract would reject again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send messages to their topic again, through the contract as it is now; each message once.
+
+    What the present contract would reject again is left where it is. Without a selection: all.
+    """
+    selection = _selection(source, reason, since, until, places or [])
+    settings, registry = _registry()
+    with (
+        _history(settings) as lookup,
+        redriving(
+            settings.kafka, settings.ingest, registry, lookup, now=lambda: datetime.now(UTC), is_forced=force
+        ) as redrive,
+        PartitionReader(settings.kafka) as reader,
+    ):
+        result = redrive.run(read_letters(settings.kafka, registry, selection, reader))
+    if as_json:
+        typer.echo(json.dumps(result.as_json()))
+        return
+    typer.echo(f"{result.selected} dead letters selected, {result.sent} messages sent")
+    if result.sent_before:
+        typer.echo(f"{result.sent_before} were sent before and are not sent twice")
+    for error, count in result.still_rejected.most_common():
+        typer.echo(f"{count} would be rejected again: {error} (--force sends them nevertheless)")
+    if result.incomplete:
+        typer.echo(f"{result.incomplete} are cut, and the history has no whole message for them")
+
+
+def _selection(
+    source: str | None = None,
+    reason: Reason | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    places: Sequence[str] = (),
+) -> Selection:
+    try:
+        parsed = frozenset(map(_place, places))
+    except ValueError as error:
+        message = f"{' '.join(places)}: a place is written TOPIC/PARTITION/OFFSET"
+        raise typer.BadParameter(message) from error
+    return Selection(source, reason, _milliseconds(since), _milliseconds(until), parsed)
+
+
+def _milliseconds(time: datetime | None) -> int | None:
+    return None if time is None else int(time.timestamp() * 1000)
+
+
+def _registry() -> tuple[Settings, Registry]:
+    settings = Settings()
+    return settings, load_registry(settings.contracts)
+
+
+@contextmanager
+def _history(settings: Settings) -> Iterator[Lookup]:
+    """Whole messages from bronze; the lake is opened when the first is asked for."""
+    warehouses: list[Warehouse] = []
+
+    def lookup(at: Coordinates) -> list[Original]:
+        if not warehouses:
+            warehouses.append(connect(settings.lake))
+        rows = warehouses[0].query(WHOLE_MESSAGE, [at.topic, at.partition, at.offset]).table().to_pylist()
+        return [Original(row["payload"], row["key"], _headers(row["headers"])) for row in rows]
+
+    try:
+        yield lookup
+    finally:
+        for warehouse in warehouses:
+            warehouse.close()
+
+
+def _headers(rows: list[dict[str, object]] | None) -> Headers | None:
+    if rows is None:
+        return None
+    return [(str(row["key"]), value if isinstance(value := row["value"], bytes) else None) for row in rows]
+
+
+def _summary(found: Found, markers: Markers) -> dict[str, object]:
+    letter = found.letter
+    return {
+        "dead_letter": str(found.at),
+        "time": _iso(found.time_ms),
+        "source": letter.source,
+        "error": letter.error,
+        "detail": letter.detail,
+        "message": str(found.source_at),
+        "size": letter.size,
+        "sha256": letter.sha256,
+        "redriven": found in markers,
+    }
+
+
+def _details(found: Found, original: Original | None, markers: Markers) -> dict[str, object]:
+    """All that is known; where the whole message is gone, the part that the dead letter holds."""
+    letter = found.letter
+    shown = original or Original(letter.event_bytes(), found.key, found.headers)
+    text, encoding = _text(shown.payload)
+    return {
+        **_summary(found, markers),
+        "contract_hash": letter.contract_hash,
+        "key": _text(shown.key)[0],
+        "headers": [[name, _text(value)[0]] for name, value in shown.headers or ()],
+        "is_whole": original is not None,
+        "event_encoding": encoding,
+        "event": text,
+    }
+
+
+def _text(value: bytes | None) -> tuple[str | None, str]:
+    if value is None:
+        return None, "text"
+    try:
+        return value.decode(), "text"
+    except UnicodeDecodeError:
+        return b64encode(value).decode(), "base64"
+
+
+def _iso(time_ms: int) -> str:
+    return (
+        datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
