@@ -32,6 +32,7 @@ from lake.state import StateStore
 
 WAIT_SECONDS = 120.0
 TERMINATED = 143
+PLAIN_WIDTH = 120
 
 LOOK_FURTHER = (
     ("state", USE_CASE_VEHICLE, "--as", USE_CASE_SOURCE),
@@ -165,7 +166,10 @@ def program() -> str:
 
 def run_demo(*, keep: bool, steps: bool) -> int:
     """What `fleetlake demo` does; Ctrl-C and SIGTERM end it, and the stack that it started."""
-    narrator = Narrator(Console(highlight=False, soft_wrap=True), steps=steps)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    narrator = Narrator(console, steps=steps)
     with _ending_on_sigterm():
         return Demo(narrator, Traffic()).run(keep=keep)
 

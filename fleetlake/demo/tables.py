@@ -11,7 +11,9 @@ def tables(verdicts: Sequence[Verdict]) -> Iterator[Table]:
     """All claims, those about counts name by name."""
     yield counted("Messages by source", [_named(verdicts, ROWS)])
     yield counted("Broken messages by reason", [_named(verdicts, REJECTED), _named(verdicts, DEAD_LETTERS)])
-    answers = Table("answer", "expected", "found", "", title="Answers", title_justify="left")
+    answers = Table(title="Answers", title_justify="left")
+    for heading in ("answer", "expected", "found", ""):
+        answers.add_column(heading, overflow="fold")
     for verdict in verdicts:
         if not verdict.counts:
             found = "the same" if verdict.found == verdict.expected else verdict.found
