@@ -21,6 +21,7 @@ from ingest.history_partitions import OwnedPartitions
 from ingest.metrics import SinkMetrics
 from ingest.process import Stop, Target, Ticker, logger, serving_metrics
 from ingest.settings import IngestSettings
+from ingest.slots import lease
 from lake.bronze import Bronze, BronzePartition
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
@@ -50,43 +51,44 @@ def run(
     topics = registry.topics()
     wait_topics(kafka, topics, sleep=stop.sleep)
     bronze = Bronze(wait_ready(lake, sleep=stop.sleep))
-    consumer = GroupConsumer(kafka, SINK, offset_reset="error")
-    abandoned = threading.Event()
-    committer = Committer(
-        bronze,
-        time.monotonic,
-        lambda seconds: abandoned.wait(seconds) or stop.overdue(ingest.shutdown_seconds),
-        log,
-        ingest.store_patience_seconds,
-        metrics.retried,
-    )
-    identities = TopicIdentities(kafka)
-    buffer = HistoryBuffer(
-        bronze.new_file, committer, metrics, abandoned=abandoned, max_bytes=ingest.buffer_bytes, now=now
-    )
-    sink = HistorySink(
-        consumer,
-        RunDecoder(registry, metrics),
-        OwnedPartitions(committer, identities, consumer, bronze, start_offsets(kafka, ingest.start)),
-        buffer,
-        ingest,
-        metrics,
-        log,
-        stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
-    )
-    ends = _checked_ends(kafka, topics, bronze, identities)
-    target = Target(ends) if until_caught_up else None
-    try:
-        with serving_metrics(metrics, ingest) as port:
-            log.info("started", topics=topics, lake=lake.uri, metrics_port=port)
-            consumer.subscribe(topics, sink)
-            _loop(sink, stop, target, lambda: _checkpoints(bronze, identities, ends))
-            sink.finish()
-    except Abandoned as error:
-        raise Shutdown(SINK, ingest.shutdown_seconds) from error
-    finally:
-        buffer.close()
-        consumer.close()
+    with lease(ingest, f"{kafka.group_prefix}.{SINK}", pause=stop.wait) as slot:
+        consumer = GroupConsumer(kafka, SINK, offset_reset="error", instance_id=slot.name)
+        abandoned = threading.Event()
+        committer = Committer(
+            bronze,
+            time.monotonic,
+            lambda seconds: abandoned.wait(seconds) or stop.overdue(ingest.shutdown_seconds),
+            log,
+            ingest.store_patience_seconds,
+            metrics.retried,
+        )
+        identities = TopicIdentities(kafka)
+        buffer = HistoryBuffer(
+            bronze.new_file, committer, metrics, abandoned=abandoned, max_bytes=ingest.buffer_bytes, now=now
+        )
+        sink = HistorySink(
+            consumer,
+            RunDecoder(registry, metrics),
+            OwnedPartitions(committer, identities, consumer, bronze, start_offsets(kafka, ingest.start)),
+            buffer,
+            ingest,
+            metrics,
+            log,
+            stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
+        )
+        ends = _checked_ends(kafka, topics, bronze, identities)
+        target = Target(ends) if until_caught_up else None
+        try:
+            with serving_metrics(metrics, ingest) as port:
+                log.info("started", topics=topics, lake=lake.uri, metrics_port=port)
+                consumer.subscribe(topics, sink)
+                _loop(sink, stop, target, lambda: _checkpoints(bronze, identities, ends))
+                sink.finish()
+        except Abandoned as error:
+            raise Shutdown(SINK, ingest.shutdown_seconds) from error
+        finally:
+            buffer.close()
+            consumer.close()
     log.info("stopped", caught_up=target is not None and not stop.requested)
 
 
