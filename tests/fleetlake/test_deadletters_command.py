@@ -1,0 +1,168 @@
+"""`fleetlake deadletters` against the real embedded broker and a real lake."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from broker.settings import KafkaSettings
+from fleetlake import cli
+from ingest.deadletters import Original
+from lake.bronze import open_or_create
+from lake.schemas import BRONZE
+from lake.settings import LakeSettings
+from lake.storage import wait_ready
+from tests.ingest.dead_letter_site import Site, event
+
+LIMIT = 10
+"""Bytes of the event in this test's dead letters that are cut."""
+
+
+@pytest.fixture
+def site(
+    kafka_settings: KafkaSettings, tmp_path: Path, topic_name: str, monkeypatch: pytest.MonkeyPatch
+) -> Site:
+    """A source that the environment makes known to the command line, with a contract that was relaxed."""
+    site = Site(kafka_settings, tmp_path, topic_name, topic_name.replace("-", "_"))
+    site.create_topics()
+    monkeypatch.setenv("FLEETLAKE_CONTRACTS", json.dumps([str(site.contract(500))]))
+    monkeypatch.setenv("FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS", site.kafka.bootstrap_servers)
+    monkeypatch.setenv("FLEETLAKE_KAFKA__GROUP_PREFIX", site.kafka.group_prefix)
+    monkeypatch.setenv("FLEETLAKE_KAFKA__INCARNATION_FILE", str(site.kafka.incarnation_file))
+    monkeypatch.setenv("FLEETLAKE_INGEST__RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("FLEETLAKE_LAKE__URI", str(tmp_path / "lake"))
+    return site
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    capsys.readouterr()
+    code = cli.run(["deadletters", *arguments])
+    output = capsys.readouterr()
+    assert code == 0, output.err
+    return output.out
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    return json.loads(run(capsys, *arguments, "--json"))
+
+
+def test_the_newest_come_first_and_tell_whether_they_were_redriven(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a table and as JSON; a redrive shows in both."""
+    site.reject([b"{", event(150)])
+
+    newest, oldest = answer(capsys, "list", "--source", site.name)
+    assert (newest["error"], oldest["error"]) == ("out_of_range", "malformed_json")
+    assert newest["message"] == f"{site.topic}/0/1"
+    assert newest["dead_letter"] == f"{site.topic}.dlq/0/1"
+    assert [row["redriven"] for row in (newest, oldest)] == [False, False]
+    assert len(answer(capsys, "list", "--source", site.name, "--limit", "1")) == 1
+    assert len(answer(capsys, "list", "--source", site.name, "--reason", "malformed_json")) == 1
+    assert answer(capsys, "list", "--source", site.name, "--until", "2020-01-01") == []
+
+    assert answer(capsys, "redrive", "--source", site.name) == {
+        "selected": 2,
+        "sent": 1,
+        "sent_before": 0,
+        "still_rejected": {"malformed_json": 1},
+        "incomplete": 0,
+    }
+
+    assert [row["redriven"] for row in answer(capsys, "list", "--source", site.name)] == [True, False]
+    assert newest["dead_letter"] in run(capsys, "list", "--source", site.name)
+    assert "sent before" in run(capsys, "redrive", newest["dead_letter"])
+    assert site.payloads() == [b"{", event(150), event(150)]
+
+
+def test_one_is_shown_in_full(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """By its own place or its message's; bytes that are no text as base64."""
+    site.reject([event(150), b"\xff\xfe"], headers=[("h", b"1")])
+
+    shown = answer(capsys, "show", f"{site.topic}/0/0")
+    assert shown["event"] == event(150).decode()
+    assert shown["is_whole"] is True
+    assert shown["headers"] == [["h", "1"]]
+    assert shown["key"] == "v1"
+    binary = answer(capsys, "show", f"{site.topic}.dlq/0/1")
+    assert (binary["event_encoding"], binary["event"]) == ("base64", "//4=")
+    assert run(capsys, "show", f"{site.topic}/0/0").endswith(f"event:\n{event(150).decode()}\n")
+
+
+def test_a_cut_message_without_a_history_is_shown_as_far_as_it_goes(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And is not sent."""
+    site.reject([event(150)], event_bytes=LIMIT)
+
+    shown = answer(capsys, "show", f"{site.topic}/0/0")
+    assert (shown["is_whole"], shown["event"]) == (False, event(150)[:LIMIT].decode())
+    assert answer(capsys, "redrive", f"{site.topic}/0/0")["incomplete"] == 1
+    assert "no whole message" in run(capsys, "redrive", f"{site.topic}/0/0")
+
+
+def test_a_cut_message_is_taken_from_the_history(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Shown whole and sent whole, with the key and headers of bronze; another life's row is not mistaken."""
+    site.reject([event(150)], headers=[("h", b"1")], event_bytes=LIMIT)
+    land(tmp_path / "lake", site.topic, [event(999), event(150)])
+
+    shown = answer(capsys, "show", f"{site.topic}/0/0")
+    assert (shown["is_whole"], shown["event"]) == (True, event(150).decode())
+    assert answer(capsys, "redrive", f"{site.topic}/0/0")["sent"] == 1
+    assert site.messages()[-1] == Original(event(150), b"v1", [("h", b"1")])
+
+
+def land(lake: Path, topic: str, payloads: list[bytes]) -> None:
+    """Rows of bronze at offset 0 of a topic that was made anew once for each."""
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "topic_id": f"life-{number}",
+            "topic": topic,
+            "partition": 0,
+            "offset": 0,
+            "kafka_time": now,
+            "key": b"v1",
+            "headers": [{"key": "h", "value": b"1"}],
+            "payload": payload,
+            "ingest_time": now,
+            "ingest_date": now.date(),
+        }
+        for number, payload in enumerate(payloads)
+    ]
+    table = open_or_create(wait_ready(LakeSettings(uri=str(lake))))
+    write_deltalake(table, pa.Table.from_pylist(rows, schema=BRONZE), mode="append")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["show", "nonsense"], "TOPIC/PARTITION/OFFSET"),
+        (["redrive", "a/b"], "TOPIC/PARTITION/OFFSET"),
+        (["list", "--source", "nonsense"], "nonsense"),
+        (["list", "--since", "yesterday"], "yesterday"),
+        (["list", "--reason", "boredom"], "boredom"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_readable_line(
+    site: Site, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str
+) -> None:
+    """No traceback, and not an empty answer."""
+    assert cli.run(["deadletters", *arguments]) in (1, 2)
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+
+
+def test_a_place_without_a_dead_letter_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message there may be fine."""
+    site.reject([event(50)])
+
+    assert cli.run(["deadletters", "show", f"{site.topic}/0/0"]) == 2
+    assert "no dead letter" in capsys.readouterr().err
