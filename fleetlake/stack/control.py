@@ -16,6 +16,8 @@ from fleetlake.stack.runfile import StackAlreadyRuns, StackFile, StackState, hol
 POLL_SECONDS = 0.1
 READY_SECONDS = 120.0
 STOP_SECONDS = 60.0
+GIVE_UP_RESTARTS = 3
+"""A process that was never ready and crashed so often will not become ready."""
 
 
 class StackDidNotStart(Exception):
@@ -90,8 +92,11 @@ def _await_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) ->
         stack = read_stack(layout)
         if process.poll() is not None:
             raise StackDidNotStart(log, last_line(log).removeprefix("fleetlake: "))
-        if stack is not None and stack.pid == process.pid and stack.state is StackState.RUNNING:
-            return stack
+        if stack is not None and stack.pid == process.pid:
+            if stack.state is StackState.RUNNING:
+                return stack
+            if any(entry.restarts >= GIVE_UP_RESTARTS for entry in stack.processes):
+                break
         time.sleep(POLL_SECONDS)
     raise StackDidNotStart(log, _what_is_missing(read_stack(layout)))
 

@@ -126,10 +126,10 @@ def _needs_operator(child: Child) -> bool:
     return child.state is ChildState.NEEDS_OPERATOR
 
 
-def reap_orphans(own: set[int]) -> None:
+def reap_orphans(own: set[int], *, is_first: bool | None = None) -> None:
     """As a container's first process, takes the exit codes of processes whose parents are gone. Children in
     `own` are left to their Popen objects, which would otherwise never learn their exit codes."""
-    if os.getpid() != 1:
+    if not (os.getpid() == 1 if is_first is None else is_first):
         return
     while True:
         try:

@@ -1,5 +1,6 @@
 """What the supervisor does when its children crash, finish, or are told to stop."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -219,3 +220,32 @@ def test_stopped_children_can_be_renewed(case: Case) -> None:
     supervisor.renew()
     case.ticks_until(supervisor, lambda: case.is_up(0))
     assert supervisor.children[0].restarts == 1
+
+
+REAPING = """
+import os, subprocess, sys, time
+from fleetlake.stack.embedded import wait_until
+from fleetlake.stack.supervisor import reap_orphans
+own = subprocess.Popen([sys.executable, "-c", "exit(7)"])
+orphan = os.posix_spawn(sys.executable, [sys.executable, "-c", "exit(5)"], os.environ)
+
+def is_gone(pid):
+    reap_orphans({own.pid}, is_first=True)
+    own.poll()
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+assert wait_until(lambda: is_gone(orphan), 20)
+assert own.wait() == 7
+"""
+
+
+def test_a_containers_first_process_takes_orphans_and_leaves_its_children_their_exit_codes() -> None:
+    """A zombie is reaped; the exit code of a supervised child is not lost over it."""
+    done = subprocess.run(
+        [sys.executable, "-c", REAPING], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
