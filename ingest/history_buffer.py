@@ -95,7 +95,7 @@ class HistoryBuffer:
     def append(self, run: DecodedRun, topic_id: str) -> None:
         """Queues rows; never blocks: ask `has_room` first."""
         self._rows_since_commit += len(run)
-        self._put(_Rows(run, topic_id, run.records.size_bytes))
+        self._put(_Rows(run, topic_id, run.size_bytes))
 
     def commit(
         self,
@@ -175,6 +175,8 @@ class HistoryBuffer:
     def _work(self) -> None:
         while (item := self._next()) is not None:
             try:
+                if self._failure is not None:
+                    continue  # rows before these are gone: a commit now would record that they are not
                 if isinstance(item, _Rows):
                     self._write(item)
                 else:
@@ -202,8 +204,6 @@ class HistoryBuffer:
     def _fail(self, error: Exception) -> None:
         with self._changed:
             self._failure = error
-            self._queue.clear()
-            self._waiting_bytes = 0
 
     def _write(self, item: _Rows) -> None:
         now = self._now()

@@ -161,6 +161,7 @@ def test_nothing_queued_behind_a_failure_is_committed() -> None:
         w.failures.append(OSError("reset"))
         w.buffer.append(w.run(0), "id-1")
         w.buffer.commit({KEY: 1}, {})
+        assert w.buffer.drain(DEADLINE)  # the failure is known to the buffer, and not yet to the reader
         w.buffer.append(w.run(1), "id-1")
         w.buffer.commit({KEY: 2}, {})
         assert w.buffer.drain(DEADLINE)
