@@ -18,6 +18,8 @@ class DecodedRun:
 
     records: Records
     decoded: pa.RecordBatch
+    size_bytes: int
+    """Bytes of all payloads."""
 
     def __len__(self) -> int:
         return len(self.records)
@@ -36,14 +38,15 @@ class RunDecoder:
         if decoder is None:
             decoder = self._decoders[records.topic] = self._registry.decoder(records.topic)
         decoded = decoder.decode(RawBatch(records.values, records.times_ms, records.keys, records.headers))
-        self._count(decoder.contract.name, records, decoded)
-        return DecodedRun(records, decoded)
+        run = DecodedRun(records, decoded, records.size_bytes)
+        self._count(decoder.contract.name, run)
+        return run
 
-    def _count(self, source: str, records: Records, decoded: pa.RecordBatch) -> None:
-        self._metrics.read(source, len(records), records.size_bytes)
-        for reason, count in _counts(decoded["error"]).items():
+    def _count(self, source: str, run: DecodedRun) -> None:
+        self._metrics.read(source, len(run), run.size_bytes)
+        for reason, count in _counts(run.decoded["error"]).items():
             self._metrics.rejected(source, reason, count)
-        for reason, count in _counts(_rejected_reasons(decoded)).items():
+        for reason, count in _counts(_rejected_reasons(run.decoded)).items():
             self._metrics.rejected_signals(source, reason, count)
 
 

@@ -44,7 +44,7 @@ class Uncommitted:
 
     def add(self, run: DecodedRun) -> None:
         self.rows += len(run)
-        self.size += run.records.size_bytes
+        self.size += run.size_bytes
         newest = pc.max(run.decoded["event_time"]).as_py()
         if newest is not None and (self.newest_event is None or newest > self.newest_event):
             self.newest_event = newest
@@ -123,11 +123,13 @@ class HistorySink:
             self.log.warning("broker_away", reason=str(error))
             self.pause(POLL_SECONDS)
 
-    def commit_if_reached(self, ends: Mapping[TopicPartition, int]) -> None:
-        """Commits at once when every owned partition was read up to `ends`: nothing more is waited for."""
+    def commit_if_reached(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Commits at once when every owned partition was read up to `ends`; returns whether that is so."""
         offsets = self.partitions.next_offsets
-        if all(offset >= ends.get(key, 0) for key, offset in offsets.items()):
+        has_reached = all(offset >= ends.get(key, 0) for key, offset in offsets.items())
+        if has_reached:
             self._commit()
+        return has_reached
 
     def finish(self) -> None:
         """Commits what is buffered; Shutdown if that takes longer than a stop may."""

@@ -26,7 +26,7 @@ from lake.bronze import Bronze, BronzePartition
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
 
-CAUGHT_UP_SECONDS = 0.5
+CAUGHT_UP_SECONDS = 0.2
 STALL_SHARE = 0.4
 """Share of max.poll.interval.ms after which a full buffer pauses its partitions instead of not polling."""
 
@@ -103,8 +103,7 @@ def _loop(
         sink.step()
         if target is None or not check.due():
             continue
-        sink.commit_if_reached(target.ends)
-        if target.reached(checkpoints()):
+        if sink.commit_if_reached(target.ends) and target.reached(checkpoints()):
             return
 
 

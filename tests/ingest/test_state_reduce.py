@@ -73,7 +73,7 @@ def run_of(topic: str, partition: int, offset: int, messages: Sequence[Sequence[
         topic, partition, list(range(offset, offset + count)), [0] * count, [None] * count, [None] * count,
         [b"x"] * count, offset + count,
     )  # fmt: skip
-    return DecodedRun(records, pa.RecordBatch.from_pylist(rows, schema=DECODED))
+    return DecodedRun(records, pa.RecordBatch.from_pylist(rows, schema=DECODED), records.size_bytes)
 
 
 def expected(
