@@ -1,6 +1,7 @@
 """Transactions: all or nothing, one owner, and failures that say what to do next."""
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import Join, MakeTopic
+from tests.broker.members import DEADLINE_S, Join, MakeTopic
 
 
 @pytest.fixture
@@ -27,8 +28,13 @@ def reader(settings: KafkaSettings) -> Iterator[PartitionReader]:
         yield reader
 
 
-def values(reader: PartitionReader, topic: str) -> list[bytes | None]:
-    return [value for run in reader.read(TopicPartition(topic, 0), 0) for value in run.values]
+def values(reader: PartitionReader, topic: str, count: int = 0) -> list[bytes | None]:
+    """What a read-committed reader sees; `count` records are waited for: a commit shows a moment later."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        found = [value for run in reader.read(TopicPartition(topic, 0), 0) for value in run.values]
+        if len(found) >= count or time.monotonic() > deadline:
+            return found
 
 
 def test_messages_and_offsets_become_visible_together(
@@ -47,7 +53,7 @@ def test_messages_and_offsets_become_visible_together(
     assert values(reader, output) == []
 
     writer.commit()
-    assert values(reader, output) == [b"v"]
+    assert values(reader, output, 1) == [b"v"]
     assert member.consumer.committed([place]) == {place: 5}
 
 
@@ -68,7 +74,7 @@ def test_nothing_of_an_aborted_transaction_is_seen(
     writer.send(output, b"k", b"kept")
     writer.commit()
 
-    assert values(reader, output) == [b"kept"]
+    assert values(reader, output, 1) == [b"kept"]
     assert member.consumer.committed([place]) == {place: None}
 
 
@@ -89,7 +95,7 @@ def test_the_older_of_two_owners_is_fenced(
     successor.begin()
     successor.send(output, b"k", b"new")
     successor.commit()
-    assert values(reader, output) == [b"new"]
+    assert values(reader, output, 1) == [b"new"]
 
 
 def test_a_new_owner_ends_what_a_dead_one_left_open(
@@ -122,7 +128,7 @@ def test_a_message_that_is_refused_makes_the_transaction_abortable(
 
     writer.abort()
     assert commit_at_last(writer, output, b"after") <= 2  # the client once asks for a new epoch by failing
-    assert values(reader, output) == [b"after"]
+    assert values(reader, output, 1) == [b"after"]
 
 
 def commit_at_last(writer: TransactionalProducer, topic: str, value: bytes) -> int:
