@@ -6,10 +6,10 @@ of a listener comes out of `poll` as itself.
 """
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
-import structlog
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
@@ -18,7 +18,7 @@ from broker.client import MISSING_TOPIC, client_options, translate
 from broker.demand import FetchOnDemand
 from broker.health import Health
 from broker.intake import Intake
-from broker.leave import leave_group
+from broker.leases import Leases
 from broker.membership import REJOIN_PAUSE_S, Membership, RebalanceListener, Starts
 from broker.metadata import GroupMetadata
 from broker.places import named, placed
@@ -27,6 +27,7 @@ from broker.record import Records, TopicPartition
 from broker.runs import split_runs
 from broker.settings import KafkaSettings
 from broker.settle import settled
+from broker.sharing import Sharing
 
 __all__ = ["GroupConsumer", "OffsetReset", "RebalanceListener"]
 
@@ -34,8 +35,6 @@ REQUEST_TIMEOUT_S = 10.0
 """For one question to the broker; longer than a leader change, shorter than an operator's patience."""
 PROBE_PERIOD_S = 1.0
 PROBE_TIMEOUT_S = 0.2
-
-log = structlog.get_logger()
 
 OffsetReset = Literal["earliest", "latest", "error"]
 
@@ -61,6 +60,7 @@ class GroupConsumer:
         self._probe_at = 0.0
         self._health = Health(settings, instance_id or self.group, self._exists)
         self._membership: Membership | None = None
+        self._sharing: Sharing | None = None
         options = group_options(settings, self.group, prefetch, offset_reset, instance_id)
         self._consumer = Consumer({**options, "error_cb": self._health.on_error})
         demand = FetchOnDemand(self._consumer, prefetch.queued_messages, monotonic)
@@ -84,6 +84,7 @@ class GroupConsumer:
 
     def subscribe(self, topics: Sequence[str], listener: RebalanceListener) -> None:
         """Joins the group at the next polls."""
+        folder = self._settings.lease_folder
         member = self._membership = Membership(
             self._consumer,
             self.group,
@@ -91,8 +92,14 @@ class GroupConsumer:
             group_starts=self._group_starts,
             health=self._health,
             intake=self._intake,
-            rejoin_pause_s=REJOIN_PAUSE_S if self._is_embedded else 0.0,
+            rejoin_pause_s=REJOIN_PAUSE_S if self._settings.incarnation_file and not folder else 0.0,
         )
+        if folder is not None:
+            leases = Leases(folder, self.group, self._instance_id or uuid.uuid4().hex)
+            self._sharing = Sharing(
+                self._consumer, leases, list(topics), member, self._health, self._monotonic
+            )
+            return
         self._consumer.subscribe(
             list(topics), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
         )
@@ -103,6 +110,8 @@ class GroupConsumer:
         self._health.raise_kept()
         if self._membership is not None:
             self._membership.place()
+        if self._sharing is not None:
+            self._sharing.look()
         try:
             messages = self._intake.take(max_records, timeout_s)
         except KafkaException as error:
@@ -195,24 +204,14 @@ class GroupConsumer:
         return GroupMetadata(self._consumer.consumer_group_metadata())
 
     def close(self) -> None:
-        """Leaves the group after `on_revoked`; a static member stays in it until its session ends, or leaves
-        at once where sessions never end (the embedded broker)."""
+        """Leaves the group after `on_revoked`; a static member of a Kafka group stays in it until its session
+        ends."""
         if self._membership is not None:
             self._membership.leave()
+        if self._sharing is not None:
+            self._sharing.leave()
         self._consumer.close()
-        if self._instance_id is not None and self._is_embedded:
-            self._leave(self._instance_id)
         self._health.raise_kept()
-
-    def _leave(self, instance_id: str) -> None:
-        try:
-            leave_group(self._settings, self.group, instance_id)
-        except errors.BrokerError as error:
-            log.warning("kafka.not_left", group=self.group, member=instance_id, detail=str(error))
-
-    @property
-    def _is_embedded(self) -> bool:
-        return self._settings.incarnation_file is not None
 
     @property
     def _owned(self) -> Starts:
@@ -290,6 +289,6 @@ def group_options(
     if settings.group_protocol == "classic":  # with KIP-848 the broker decides these
         ours["partition.assignment.strategy"] = "cooperative-sticky"
         ours["session.timeout.ms"] = settings.session_timeout_ms
-    if instance_id is not None:
+    if instance_id is not None and settings.lease_folder is None:
         ours["group.instance.id"] = instance_id
     return client_options(settings, ours)

@@ -27,6 +27,11 @@ class Health:
         """The first failure is raised as soon as no message is lost by it."""
         self._failure = self._failure or failure
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a failure is kept that nobody has seen yet."""
+        return self._failure is not None
+
     def raise_kept(self) -> None:
         failure, self._failure = self._failure, None
         if failure is not None:

@@ -1,9 +1,9 @@
 """How to reach Kafka. One frozen object, read once at the entry of a process and passed down."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class KafkaSettings(BaseModel):
@@ -30,6 +30,12 @@ class KafkaSettings(BaseModel):
     group_protocol: Literal["classic", "consumer"] = Field(
         "classic", description="'consumer' is KIP-848; the embedded broker does not know it"
     )
+    membership: Literal["group", "leases"] | None = Field(
+        None,
+        description="how the processes of a sink share partitions: by Kafka's group protocol, or by file "
+        "locks beside the incarnation_file, on one machine; default: locks where an incarnation_file is set, "
+        "because the embedded broker's groups cannot be relied on",
+    )
     session_timeout_ms: int = Field(
         10_000, description="a killed process gives its partitions up after this; brokers allow 6 s and more"
     )
@@ -55,6 +61,20 @@ class KafkaSettings(BaseModel):
         default_factory=dict, description="retention per topic in ms, instead of the contract's"
     )
     ready_timeout_s: float = Field(60.0, description="how long a start waits for the broker and topics")
+
+    @model_validator(mode="after")
+    def _leases_have_a_folder(self) -> Self:
+        if self.membership == "leases" and self.incarnation_file is None:
+            msg = "membership leases needs an incarnation_file, beside which the locks are kept"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def lease_folder(self) -> Path | None:
+        """Where members share partitions by file locks; None where Kafka's group protocol does it."""
+        if self.incarnation_file is None or self.membership == "group":
+            return None
+        return self.incarnation_file.parent / "groups"
 
     @property
     def fetches_on_demand(self) -> bool:

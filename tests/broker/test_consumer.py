@@ -290,9 +290,10 @@ def test_a_commit_of_a_member_that_is_out_is_refused(
 ) -> None:
     """Someone who took over the static member's place owns its partitions now."""
     topic = make_topic()
-    old = join([topic], instance_id="slot-0")
+    group = settings.model_copy(update={"membership": "group"})
+    old = join([topic], instance_id="slot-0", settings=group)
     old.poll_until(lambda: bool(old.consumer.assignment()))
-    new = join([topic], instance_id="slot-0")
+    new = join([topic], instance_id="slot-0", settings=group)
     new.poll_until(lambda: bool(new.consumer.assignment()))
 
     with pytest.raises(Fenced):

@@ -17,8 +17,9 @@ class OutOfOrder(Exception):
 
 @pytest.fixture
 def settings(kafka_settings: KafkaSettings) -> KafkaSettings:
-    """With members that notice a rebalance quickly."""
-    return kafka_settings.model_copy(update={"client": {"heartbeat.interval.ms": "300"}})
+    """Kafka's own group protocol, with members that notice a rebalance quickly."""
+    changes = {"membership": "group", "client": {"heartbeat.interval.ms": "300"}}
+    return kafka_settings.model_copy(update=changes)
 
 
 def poll_all_until(members: Sequence[Member], condition: Callable[[], bool]) -> None:
@@ -36,9 +37,9 @@ def owned(member: Member) -> set[TopicPartition]:
 def test_two_members_share_and_the_last_takes_all(make_topic: MakeTopic, join: Join) -> None:
     """Only what moves is revoked; a member that leaves gives the rest back."""
     topic = make_topic(4)
-    first = join([topic], instance_id="a")
+    first = join([topic])
     poll_all_until([first], lambda: len(owned(first)) == 4)
-    second = join([topic], instance_id="b")
+    second = join([topic])
     both = [first, second]
 
     poll_all_until(both, lambda: len(owned(first)) == len(owned(second)) == 2)
@@ -62,10 +63,10 @@ def test_members_that_commit_when_revoked_read_each_record_once(
         producer.send(topic, None, value, partition=number % 4)
     producer.flush()
 
-    members = [join([topic], instance_id="a")]
+    members = [join([topic])]
     commit_when_revoked(members[0])
     members[0].take(100)
-    members.append(join([topic], instance_id="b"))
+    members.append(join([topic]))
     commit_when_revoked(members[1])
     poll_all_until(members, lambda: len(owned(members[0])) == len(owned(members[1])) == 2)
     poll_all_until(members, lambda: sum(len(member.values) for member in members) >= 2000)
@@ -109,12 +110,12 @@ def test_a_failure_while_partitions_are_revoked_comes_out(
 ) -> None:
     """Out of `poll` when others take them, out of `close` when we leave."""
     topic = make_topic(2)
-    first = join([topic], instance_id="a")
+    first = join([topic])
     poll_all_until([first], lambda: len(owned(first)) == 2)
     first.listener.before_revoke = fail
 
     def share() -> None:
-        second = join([topic], instance_id="b")
+        second = join([topic])
         poll_all_until([first, second], lambda: bool(owned(second)))
 
     with pytest.raises(OutOfOrder):
