@@ -4,8 +4,9 @@ the greatest value per vehicle a topic of its own, each exactly once for a read-
 The way of the data is `RoutesSink.step`: poll, route, send, commit, all in one Kafka transaction with the
 group's offsets. The rules that make it exact:
 
-1. Who we are in the group is captured before the first poll of a transaction: if the group moves on, its
-   commit is refused.
+1. Who we are in the group is captured before the first poll of a transaction, so that its commit is refused
+   if the group moved on. What a poll returns in which that happened belongs to no transaction: it is read
+   again.
 2. Partitions are given up only with nothing open: a revoke commits or aborts before it returns, a loss
    aborts.
 3. An abort forgets all that was learned and goes back to what Kafka has committed, in every partition kept.
@@ -95,6 +96,7 @@ class RoutesSink:
     _group: GroupMetadata | None = None
     _topic_ids: Mapping[str, str] = field(default_factory=dict)
     _is_astray: bool = False
+    _has_moved_on: bool = False
     _is_over: bool = False
     _aborts: int = 0
     _identity_due: Ticker = field(init=False)
@@ -114,7 +116,8 @@ class RoutesSink:
             if not self.transaction.is_open:
                 self._group = self.consumer.group_metadata()  # rule 1
             polled = self.consumer.poll(*self._appetite())
-            if self._is_astray:  # rule 3
+            if self._is_astray or self._has_moved_on:  # rules 1 and 3
+                self._read_again(polled)
                 return
             for records in polled:
                 self._send(records)
@@ -138,15 +141,11 @@ class RoutesSink:
         """Nothing more is committed or aborted: the next process under this name does what is open."""
         self._is_over = True
 
-    @property
-    def has_committed(self) -> bool:
-        """Whether everything that was read is committed."""
-        return not self.transaction.is_open and not self._is_astray and not self._uncommitted()
-
     # -- rebalancing ----------------------------------------------------------------------------------------
 
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where Kafka says each goes on, with the maxima that Kafka has."""
+        self._has_moved_on = True
         self._check_identities()
         places = self.places.take_over(partitions)
         self._next |= places
@@ -156,6 +155,7 @@ class RoutesSink:
 
     def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Commits while the partitions are still ours; what cannot be committed is aborted."""
+        self._has_moved_on = True
         if not self._is_over:
             self._close_transaction(self.settings.revoke_seconds)  # rule 2
         self._release(partitions)
@@ -163,6 +163,7 @@ class RoutesSink:
 
     def on_lost(self, partitions: Sequence[TopicPartition]) -> None:
         """Aborts: these may have another owner already."""
+        self._has_moved_on = True
         if self.transaction.is_open and not self._is_over:
             self._abort_now(self.settings.revoke_seconds)  # rule 2
         self._release(partitions)
@@ -177,6 +178,13 @@ class RoutesSink:
         rows = self.settings.transaction_rows - self.transaction.rows
         seconds = self.settings.transaction_seconds - self.transaction.age
         return max(1, min(POLL_RECORDS, rows)), min(POLL_SECONDS, max(0.0, seconds))
+
+    def _read_again(self, polled: Iterable[Records]) -> None:
+        """Goes back before what a poll returned in which the group changed; an abort goes back further."""
+        self._has_moved_on = False
+        if not self._is_astray:
+            for partition in {records.topic_partition for records in polled}:
+                self.consumer.seek(partition, self._next[partition])
 
     def _send(self, records: Records) -> None:
         self._begin()

@@ -9,7 +9,6 @@ from broker.admin import Admin
 from broker.consumer import GroupConsumer
 from broker.errors import BrokerError, Transient
 from broker.identity import TopicIdentities
-from broker.leave import leave_group
 from broker.offsets import log_ends, start_offsets
 from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
@@ -34,6 +33,10 @@ ANSWER_SECONDS = 2.0
 """How long one question to Kafka waits before a stop is looked for."""
 
 RETRY_SECONDS = 0.2
+EMBEDDED_PATIENCE_SECONDS = 3.0
+"""A killed process's partitions are free at once there; its successor has this long to end its
+transaction."""
+
 TRANSACTION_TIMEOUT_MS = 30_000
 """Kafka aborts the transaction of a process that is gone for good after this; readers wait so long at
 most."""
@@ -99,7 +102,7 @@ class RoutesProcess:
     def __post_init__(self) -> None:
         self.maxima = maxima_of(self.registry)
         self._identities = TopicIdentities(self.kafka)
-        patience = self.kafka.session_timeout_ms / 1000
+        patience = EMBEDDED_PATIENCE_SECONDS if self._is_embedded else self.kafka.session_timeout_ms / 1000
         self._abandoned = Abandoned(self.ingest, self.group, patience)
 
     @property
@@ -148,8 +151,6 @@ class RoutesProcess:
         try:
             for slot in self._abandoned.each():
                 self._end_transaction(slot)
-                if self._is_embedded:
-                    leave_group(self.kafka, self.group, slot.name)
                 self.log.warning("abandoned_slot_ended", name=slot.name)
         except BrokerError as error:
             self.log.warning("abandoned_slot_not_ended", reason=str(error))
@@ -230,18 +231,20 @@ class RoutesProcess:
 
     def _loop(self, sink: RoutesSink, consumer: GroupConsumer, goals: list[Callable[[], Target]]) -> bool:
         """Until a stop, or until all goals were reached one after the other; returns whether they were."""
-        check, target = Ticker(CAUGHT_UP_SECONDS), None
-        is_endless = not goals
+        is_endless, check = not goals, Ticker(CAUGHT_UP_SECONDS)
+        target: Target | None = None
         while not self.stop.requested:
             sink.step()
-            if is_endless or not check.due() or not sink.has_committed:
+            if is_endless or not check.due():
                 continue
-            if target is None:
-                target = goals.pop(0)()
-            if target.reached(consumer.committed(list(target.ends))):
-                if not goals:
-                    return True
-                target = None
+            try:
+                target = target or goals.pop(0)()
+                if target.reached(consumer.committed(list(target.ends))):
+                    target = None
+            except Transient as error:
+                self.log.warning("broker_away", reason=str(error))
+            if target is None and not goals:
+                return True
         return False
 
     def _goals(self) -> list[Callable[[], Target]]:

@@ -100,10 +100,13 @@ class Transaction:
         return self._clock() - self._since if self.is_open else 0.0
 
     def begin(self, group: GroupMetadata) -> None:
-        """`group` was captured before the first poll of what this transaction will hold."""
+        """`group` was captured before the first poll of what this transaction will hold. Raises MustAbort."""
         if self.is_open:
             return
-        self._producer.begin()
+        try:
+            self._producer.begin()
+        except BrokerError as error:
+            raise self._failed(error) from error
         self._group, self._since, self.rows = group, self._clock(), 0
         self._done(Step.BEGUN)
 
@@ -132,6 +135,8 @@ class Transaction:
 
     def abort(self, patience_seconds: float) -> None:
         """Nothing of it will be seen by a read-committed reader."""
+        if not self.is_open:
+            return
         self._ask(lambda: self._producer.abort(STEP_SECONDS), patience_seconds)
         self._group = None
 
