@@ -20,7 +20,7 @@ from contracts.reference import Reference
 from contracts.result import Decoded, Rejected
 from contracts.vector.path import Messages, VectorPath
 
-PART: Final = 4096
+PART: Final = 8192
 """Messages decoded at once: few enough that their objects stay in the processor's cache."""
 SMALL: Final = 16
 """Messages for which columns do not pay."""

@@ -7,7 +7,7 @@ The loose one has the contract's fields, each optional. What a layout is changes
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ from contracts.model import Contract
 from contracts.parse import parse_object
 from contracts.paths import is_plain, steps
 from contracts.result import Refused
+from contracts.schema import DECODED
 from contracts.vector.envelope import EnvelopeColumns
 from contracts.vector.items import ListColumns
 from contracts.vector.keys import every_key_once
@@ -32,6 +33,8 @@ MAX_LEAVES = 256
 """Fields of a strict layout; a message with more is no typical one."""
 FEW = 32
 """Messages for which a second layout does not pay."""
+RETRY = 16
+"""Batches until a layout that did not pay is tried again."""
 SAMPLES = 3
 """Messages that are looked at to find a strict layout, per batch."""
 
@@ -66,6 +69,9 @@ class Taken:
     decoded: pa.RecordBatch
 
 
+NOTHING: Final = Taken(np.zeros(0, np.int64), pa.RecordBatch.from_pylist([], DECODED))
+
+
 class VectorPath:
     """The fast way through the messages of one contract."""
 
@@ -80,6 +86,7 @@ class VectorPath:
         loose = {**self._beside, **self._known}
         self._loose = self._layout(_without_objects(loose), required=False)
         self._strict: Layout | None = None
+        self._loose_pays, self._rounds = True, 0
 
     def decode(self, messages: Messages) -> list[Taken]:
         """What can be decoded here, in any order."""
@@ -88,24 +95,30 @@ class VectorPath:
         taken: list[Taken] = []
         if self._strict is not None:
             before = len(messages.positions)
-            messages = self._apply(self._strict, messages, taken)
+            part, messages = self._apply(self._strict, messages)
+            taken.append(part)
             if 2 * len(messages.positions) > before:
                 self._learn(messages.payloads)
-        if len(messages.positions) >= FEW:
-            self._apply(self._loose, messages, taken)
-        return taken
+        if len(messages.positions) >= FEW and self._is_loose_worthwhile():
+            part, others = self._apply(self._loose, messages)
+            taken.append(part)
+            self._loose_pays = len(part.positions) > len(others.positions) // 4
+        return [part for part in taken if len(part.positions)]
 
-    def _apply(self, layout: Layout, messages: Messages, taken: list[Taken]) -> Messages:
-        """Adds what the layout can decode; returns the messages that do not fit it."""
+    def _is_loose_worthwhile(self) -> bool:
+        """Where only broken messages are left over, the loose layout is tried now and then."""
+        self._rounds += 1
+        return self._loose_pays or self._rounds % RETRY == 0
+
+    def _apply(self, layout: Layout, messages: Messages) -> tuple[Taken, Messages]:
+        """What the layout can decode, and the messages that do not fit it."""
         objects, misfits = layout.parse(messages.payloads)
         fits = np.ones(len(messages.positions), bool)
         fits[misfits] = False
         others = messages.of(~fits)
-        if misfits:
-            messages = messages.of(fits)
-        if objects:
-            taken.append(self._decoded(layout, messages, objects))
-        return others
+        if not objects:
+            return NOTHING, others
+        return self._decoded(layout, messages.of(fits) if misfits else messages, objects), others
 
     def _decoded(self, layout: Layout, messages: Messages, objects: list[Any]) -> Taken:
         rows = Rows(layout, objects)

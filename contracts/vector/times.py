@@ -1,6 +1,7 @@
 """Columns of times, read as `contracts.times` reads each of them; what is unusual is left for it."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,7 +19,6 @@ _MAX_EPOCH_DIGITS: Final = 18
 _SECONDS: Final = len("2000-01-01T00:00:00")
 _LONGEST: Final = _SECONDS + len(".123456789012+00:00")
 _DIGITS_AT: Final = [index for index, char in enumerate("2000-01-01T00:00:00") if char == "0" or char in "12"]
-_MONTH_DAYS: Final = np.array([0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int32)
 
 
 class Times(NamedTuple):
@@ -116,15 +116,19 @@ def _civil(digits: NDArray[np.uint8], good: Mask) -> Micros:
     year, month, day = number(0, 1, 2, 3), number(5, 6), number(8, 9)
     hour, minute, second = number(11, 12), number(14, 15), number(17, 18)
     good &= (year >= 1) & (month >= 1) & (month <= 12) & (hour <= 23) & (minute <= 59) & (second <= 59)
-    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
-    month_days = _MONTH_DAYS[np.where(good, month, 1)] + (leap & (month == 2))
-    good &= (day >= 1) & (day <= month_days)
-    # Days since the epoch in the proleptic Gregorian calendar, counted in years that begin in March.
-    shifted = year - (month <= 2)
-    of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    days = 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + of_year - 719_468
-    seconds = days.astype(np.int64) * 86_400 + (hour * 3_600 + minute * 60 + second)
+    begins = _month_begins()
+    index = np.where(good, year * 12 + month - 13, 0)
+    first = begins[index]
+    good &= (day >= 1) & (first + day <= begins[index + 1])
+    seconds = (first + day - 1) * 86_400 + (hour * 3_600 + minute * 60 + second)
     return seconds * 1_000_000
+
+
+@cache
+def _month_begins() -> Micros:
+    """Days since the epoch at which the months of the years 1 to 9999 begin, and the one after."""
+    months = np.arange("0001-01", "10000-02", dtype="datetime64[M]")
+    return months.astype("datetime64[D]").astype(np.int64)
 
 
 def _fraction(chars: NDArray[np.uint8], digits: NDArray[np.uint8], end: int) -> tuple[Micros, Mask]:
