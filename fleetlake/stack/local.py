@@ -177,6 +177,7 @@ class LocalStack:
 
     def _stop_everything(self) -> None:
         self._publish(StackState.STOPPING)
+        self._report("info", "stack_stopping")
         self._is_clean = self._supervisor.stop(self._stop_seconds)  # 4
         for server in reversed(self._servers):  # the broker was added first
             self._is_clean &= server.stop()

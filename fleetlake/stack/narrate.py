@@ -30,6 +30,7 @@ SENTENCES: dict[str, Callable[[Fields], str]] = {
     "server_started": lambda f: f"{f['process']} listens on port {f['port']}",
     "stack_ready": lambda f: f"ready: kafka {f['kafka']}, mongo {f['mongo']}",
     "stack_stopped": lambda f: "stopped" if f["is_clean"] else "stopped, but not everything ended cleanly",
+    "stack_stopping": lambda f: "stopping: the sinks finish their batches, the broker saves its log",
     "topics_created": lambda f: f"{f['count']} topics created",
 }
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -79,17 +79,27 @@ class LiveScreen:
         self._meter, self._vehicles = meter, vehicles
         self._ticker = Ticker(LIVE_SECONDS)
         self._notes: list[str] = []
+        self._file: StackFile | None = None
+        self._reading = Reading()
+        self._count: int | None = None
         self._live = Live(console=console, auto_refresh=False)
         self._live.start()
 
     def note(self, text: str) -> None:
         self._notes = [*self._notes, f"{time.strftime('%H:%M:%S')} {text}"][-NOTES_SHOWN:]
-        self._ticker = Ticker(LIVE_SECONDS)
+        self._draw()
 
     def show(self, file: StackFile) -> None:
+        self._file = file
         if self._ticker.due():
-            drawn = draw(file, self._meter.read(), self._vehicles(file), self._notes, time.time())
-            self._live.update(drawn, refresh=True)
+            self._reading, self._count = self._meter.read(), self._vehicles(file)
+            self._draw()
+
+    def _draw(self) -> None:
+        notes: RenderableType = Text("\n".join(self._notes))
+        if self._file is not None:
+            notes = draw(self._file, self._reading, self._count, self._notes, time.time())
+        self._live.update(notes, refresh=True)
 
     def close(self) -> None:
         self._live.stop()
