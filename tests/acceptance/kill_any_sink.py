@@ -35,7 +35,7 @@ class Stack:
         self.folder = folder
 
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "fleetlake.cli", words[0], "--data-dir", str(self.folder), *words[1:]]
+        return [sys.executable, "-m", "fleetlake.cli", "--data-dir", str(self.folder), *words]
 
     def call(self, *words: str, check: bool = True) -> str:
         """Runs a command to its end; its standard output."""
@@ -98,7 +98,7 @@ def recovery(stack: Stack, sink: str, dead: int, limit: float = 60.0) -> float:
 
 def dead_letters(stack: Stack) -> Counter[tuple[str, int, int]]:
     """Source coordinates of every dead letter a read-committed reader sees, with how often."""
-    listed = json.loads(stack.call("deadletters", "list", "--json"))
+    listed = json.loads(stack.call("deadletters", "list", "--json", "--limit", "10000000"))
     return Counter((row["source_topic"], row["partition"], row["offset"]) for row in listed)
 
 

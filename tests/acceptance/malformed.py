@@ -84,7 +84,7 @@ def check(
     for row in rows:
         landed.setdefault(bytes(row["key"]).decode(), []).append(row)
     letters: dict[tuple[str, int, int], list[str]] = {}
-    for letter in json.loads(stack.call("deadletters", "list", "--json")):
+    for letter in json.loads(stack.call("deadletters", "list", "--json", "--limit", "1000000")):
         place = (letter["source_topic"], letter["partition"], letter["offset"])
         letters.setdefault(place, []).append(letter["error"])
     goods = landed.pop("good", [])
