@@ -41,6 +41,7 @@ class Sender:
         self._client = Client(self._options)
         self._refused: errors.BrokerError | None = None
         self._trouble = "no answer"
+        self._final: KafkaError | None = None
         self.sent = 0
         self.failed = 0
         self.first_failure: errors.BrokerError | None = None
@@ -80,7 +81,8 @@ class Sender:
         try:
             self._client.poll(timeout_s)
         except KafkaException as error:
-            self._trouble = error.args[0].str()
+            self._final = error.args[0]
+            self._trouble = self._final.str()
 
     def _on_error(self, error: KafkaError) -> None:
         """A refused login would otherwise show only when messages time out, after minutes."""

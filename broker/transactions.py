@@ -110,12 +110,14 @@ class TransactionalProducer(Sender):
         except KafkaException as raised:
             raise self._transaction_error(raised.args[0], step, topic, size) from raised
         except SystemError as raised:  # how the client library ends a call that met a final error
-            self._serve(0)
-            doing = f"{step} of {self.transactional_id}"
-            raise errors.ClientFailed(doing, "_FATAL", self._trouble) from raised
+            final = KafkaError(KafkaError._FATAL, str(raised), fatal=True)
+            raise self._transaction_error(final, step, topic, size) from raised
 
     def _transaction_error(self, error: KafkaError, step: str, topic: str, size: int) -> errors.BrokerError:
         """Fenced, final, abortable and repeatable as the client library marks them; the rest by code."""
+        if error.code() == KafkaError._FATAL:  # it says no more; what was final comes with the next poll
+            self._serve(0)
+            error = self._final or error
         identity, detail = self.transactional_id, error.str()
         if error.code() in FENCED and not error.txn_requires_abort():
             return errors.Fenced(identity, detail)

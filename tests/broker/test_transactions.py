@@ -98,6 +98,27 @@ def test_the_older_of_two_owners_is_fenced(
     assert values(reader, output, 1) == [b"new"]
 
 
+def test_a_fenced_owner_is_told_so_at_every_step(
+    writer: TransactionalProducer, settings: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    """However often it asks: not that something is wrong, but that another took over."""
+    output = make_topic()
+    TransactionalProducer(settings, writer.transactional_id).init()
+    writer.begin()
+    with pytest.raises(Fenced):
+        send_until_refused(writer, output)
+
+    for step in (lambda: writer.send(output, b"k", b"v"), writer.begin, writer.commit, writer.abort):
+        with pytest.raises(Fenced):
+            step()
+
+
+def send_until_refused(writer: TransactionalProducer, topic: str) -> None:
+    for _ in range(1000):
+        writer.send(topic, b"k", b"v")
+        writer._serve(0.01)
+
+
 def test_a_new_owner_ends_what_a_dead_one_left_open(
     writer: TransactionalProducer, reader: PartitionReader, settings: KafkaSettings, make_topic: MakeTopic
 ) -> None:
