@@ -77,7 +77,7 @@ class StateWindow:
         """Takes the readings of a run."""
         columns = self._columns(run.records.topic)
         rows = columns.rows(run)
-        size = run.records.size_bytes
+        size = run.size_bytes
         self._parts.add(rows, size)
         if columns.tracked:
             self._parts.greatest.append(columns.tracked_rows(rows))
@@ -167,12 +167,13 @@ def _by_vehicle(rows: pl.DataFrame) -> Iterator[tuple[str, dict[str, Entry]]]:
         yield (
             vehicle,
             {
-                _state_key(key): Entry(t, value + 0.0 if text is None else text, p, o)
+                state_key_of(key): Entry(t, value + 0.0 if text is None else text, p, o)
                 for _, key, t, value, text, p, o in group
             },
         )
 
 
-def _state_key(key: str) -> str:
+def state_key_of(key: str) -> str:
+    """The state's name of a row's key."""
     signal, mark, sensor = key.partition(SENSOR_MARK)
     return state_key(signal, sensor if mark else None)

@@ -1,8 +1,11 @@
-"""The audit on real servers: clean where all is well, and able to fail: each fault is made and must be named."""
+"""The audit on real servers: clean where all is well, and each fault that is made here must be named."""
 
 import json
+import sys
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +13,22 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from broker.consumer import GroupConsumer
 from broker.offsets import group_offsets
 from broker.producer import Producer, TransactionalProducer
+from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topic_specs import specs_from
 from broker.topics import Topics
 from contracts.load import load_registry
 from contracts.registry import Registry
+from fleetlake.answers import terminal
 from fleetlake.audit.payloads import Sample
 from fleetlake.audit.report import AuditReport
 from fleetlake.audit.run import audit
+from fleetlake.audit.show import show
+from fleetlake.cli import run
 from ingest import history_run, routes_run, state_run
 from ingest.process import Stop
 from ingest.settings import IngestSettings
@@ -49,7 +57,6 @@ class Stack:
     topic: str
     sent: int = 0
     rejected: int = 0
-    open_producers: list[Producer] = field(default_factory=list)
 
     def send(self, count: int, bad: int = 0) -> None:
         """Messages with rising times, alternating between partitions; the last `bad` ones are broken."""
@@ -297,17 +304,26 @@ def test_markers_and_aborted_messages_are_no_gap(stack: Stack) -> None:
         producer.begin()
         event = {"did": "v", "timestamp": BASE_MS + number, "name": "speed", "float_value": float(number)}
         producer.send(stack.topic, b"v", json.dumps(event).encode(), partition=0)
+        wait_for_offset(stack, 2 * number)
         producer.commit() if is_kept else producer.abort()
     stack.run_sinks()
     report = stack.audit()
     assert report.findings.problems == []
     assert (report.partitions[0].rows, report.partitions[0].not_landed) == (3, 0)
-    delete_records(stack, 0, 3)
+    delete_records(stack, 0, 4)
     report = stack.audit()
     assert report.findings.problems == []
-    assert report.partitions[0].unverifiable == 2
-    stack.delete_row(0, 6)
+    assert report.partitions[0].unverifiable == 3
+    stack.delete_row(0, 4)
     assert ("lost", f"{stack.topic}/0") in stack.problems()
+
+
+def wait_for_offset(stack: Stack, offset: int) -> None:
+    """Until the message is in the log, committed or not."""
+    deadline = time.monotonic() + 10
+    with PartitionReader(stack.kafka, isolation="read_uncommitted") as reader:
+        while reader.ends(TopicPartition(stack.topic, 0))[1] <= offset:
+            assert time.monotonic() < deadline
 
 
 def test_a_history_that_began_later_is_no_fault(stack: Stack) -> None:
@@ -342,11 +358,16 @@ def test_a_former_life_of_a_topic_is_checked_by_itself(landed: Stack) -> None:
     assert problem.facts["first_offset"] == 6
 
 
+def at_most(number: int) -> Callable[[int], int]:
+    """Chooses a number, or the greatest that is allowed."""
+    return lambda below: min(number, below - 1)
+
+
 def test_a_sample_is_the_ends_and_a_stretch_between() -> None:
     """In order, without overlaps, never more than asked for; all of a short log."""
     for messages in (1, 2, 3, 10, 50, 99, 100, 101, 200):
         for chosen in (0, 1):
-            sample = Sample(messages, lambda below, chosen=chosen: min(chosen, below - 1))
+            sample = Sample(messages, at_most(chosen))
             stretches = sample.stretches(1000, 1100)
             offsets = [offset for begin, end in stretches for offset in range(begin, end)]
             assert offsets == sorted(set(offsets))
@@ -446,8 +467,6 @@ def test_a_dead_letter_of_an_accepted_message_is_named(landed: Stack) -> None:
 
 def dead_letters(stack: Stack) -> Iterator[dict[str, Any]]:
     """What the dead-letter topic holds."""
-    from broker.reader import PartitionReader
-
     topic = f"{stack.topic}.dlq"
     with PartitionReader(stack.kafka) as reader:
         for partition in range(3):
@@ -465,8 +484,6 @@ def send_again(stack: Stack, skip: int, **changes: Any) -> None:
 
 def claim_routed(stack: Stack) -> None:
     """Moves the routes group behind everything, as if it had done it."""
-    from broker.consumer import GroupConsumer
-
     consumer = GroupConsumer(stack.kafka, "routes")
     consumer.commit({TopicPartition(stack.topic, partition): 5 for partition in range(PARTITIONS)})
     consumer.close()
@@ -485,11 +502,6 @@ def delete_records(stack: Stack, partition: int, before: int) -> None:
 
 def test_the_report_is_json_and_text(landed: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     """Programs get everything; people get a table, the problems and a verdict."""
-    import sys
-
-    from fleetlake.answers import terminal
-    from fleetlake.audit.show import show
-
     clean = landed.audit()
     show(clean, terminal(sys.stdout))
     assert "OK: 40 messages" in capsys.readouterr().out
@@ -505,3 +517,50 @@ def test_the_report_is_json_and_text(landed: Stack, capsys: pytest.CaptureFixtur
     assert f"duplicate: {landed.topic}/0: offset 5 has 2 rows" in text
     assert "state_missing: vehicle v3, speed: expected" in text
     assert "NOT OK: 1 duplicate, 1 state_missing" in text
+
+
+@pytest.fixture
+def command_line(landed: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """Settings as an operator gives them, for the stack's servers and its topic."""
+    built_in = files("contracts") / "sources" / "tcu.yml"
+    contract = tmp_path / "tcu.yml"
+    contract.write_text(built_in.read_text().replace("telemetry_raw", landed.topic))
+    for name, value in {
+        "DATA_DIR": str(tmp_path / "data"),
+        "CONTRACTS": json.dumps([str(contract)]),
+        "KAFKA__BOOTSTRAP_SERVERS": landed.kafka.bootstrap_servers,
+        "KAFKA__GROUP_PREFIX": landed.kafka.group_prefix,
+        "KAFKA__INCARNATION_FILE": str(landed.kafka.incarnation_file),
+        "MONGO__URI": landed.mongo.uri,
+        "MONGO__DATABASE": landed.mongo.database,
+        "LAKE__URI": landed.lake.uri,
+    }.items():
+        monkeypatch.setenv(f"FLEETLAKE_{name}", value)
+    Topics(landed.kafka).create(specs_from(load_registry([contract]), landed.kafka))
+    return landed
+
+
+def test_the_command_fails_and_names_what_is_off(
+    command_line: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 0 and 1; `--json` is one object."""
+    assert run(["audit"]) == 0
+    assert "OK: 40 messages" in capsys.readouterr().out
+    command_line.write_state("v1", "speed", entry_of(command_line, "v1") | {"v": 999.0})
+    assert run(["audit", "--json", "--full"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["ok"] is False
+    assert [problem["where"] for problem in found["problems"]] == ["vehicle v1, speed"]
+
+
+def test_the_rebuild_command_repairs_the_state(
+    command_line: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What no sink could lower; a vehicle may be named rebuild all the same."""
+    command_line.write_state("rebuild", "speed", entry_of(command_line, "v1") | {"v": 999.0})
+    assert run(["state", "--", "rebuild"]) == 0
+    assert json.loads(capsys.readouterr().out)["signals"]["speed"]["value"] == 999
+    assert run(["audit"]) == 1
+    assert run(["state", "rebuild"]) == 0
+    assert "state of 5 vehicles rebuilt" in capsys.readouterr().out
+    assert run(["audit"]) == 0

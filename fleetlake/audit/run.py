@@ -1,0 +1,215 @@
+"""One audit from start to end. It changes nothing, and may run beside live sinks.
+
+The order matters. What the sinks say they have done is read first, then one version of bronze is pinned, then
+Kafka's log ends are read: so each source has at least what the one before claims to have taken from it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+
+from broker.offsets import group_offsets
+from broker.reader import PartitionReader
+from broker.record import TopicPartition
+from broker.settings import KafkaSettings
+from contracts.registry import Registry
+from fleetlake.audit.letters import LettersAudit
+from fleetlake.audit.log import Log
+from fleetlake.audit.motion import Motion
+from fleetlake.audit.partitions import PartitionAudit, PartitionReport
+from fleetlake.audit.payloads import Sample, compare_payloads
+from fleetlake.audit.report import AuditReport
+from fleetlake.audit.states import StateAudit
+from lake.audit_queries import LandedCoordinates, landed_coordinates
+from lake.bronze import Bronze, BronzePartition
+from lake.history_state import history_states
+from lake.schemas import BRONZE_EVENTS
+from lake.settings import LakeSettings, MongoSettings
+from lake.state import StateStore
+from lake.state_marks import Mark, StateMarks
+from lake.storage import storage
+from lake.tables import exists
+
+Progress = Callable[[str], object]
+
+
+def audit(
+    kafka: KafkaSettings,
+    mongo: MongoSettings,
+    lake: LakeSettings,
+    registry: Registry,
+    *,
+    sample: Sample,
+    progress: Progress = lambda step: None,
+) -> AuditReport:
+    """Compares Kafka, bronze, the state and the dead letters. What is off is in the report; an error means
+    that the audit could not be done."""
+    with ExitStack() as opened:
+        reader = opened.enter_context(PartitionReader(kafka))
+        store = opened.enter_context(StateStore(mongo))
+        marks = opened.enter_context(StateMarks(mongo, f"{kafka.group_prefix}.state"))
+        return Audit(kafka, lake, registry, sample, progress, reader, store, marks).run()
+
+
+@dataclass
+class Audit:
+    """One audit; its parts write into one report."""
+
+    kafka: KafkaSettings
+    lake: LakeSettings
+    registry: Registry
+    sample: Sample
+    progress: Progress
+    reader: PartitionReader
+    store: StateStore
+    marks: StateMarks
+    report: AuditReport = field(default_factory=AuditReport)
+
+    def run(self) -> AuditReport:
+        """1. what the sinks have done, 2. bronze at one version, 3. the logs' ends, then the comparisons."""
+        state_offsets, routed = group_offsets(self.kafka, "state"), group_offsets(self.kafka, "routes")  # 1
+        bronze = Bronze(storage(self.lake)) if exists(storage(self.lake), BRONZE_EVENTS.name) else None  # 2
+        self.report.bronze_version = None if bronze is None else bronze.version
+        if bronze is None:
+            self._check(None, None, state_offsets, routed)
+            return self.report
+        self.progress(f"reading coordinates of bronze at version {bronze.version}")
+        with landed_coordinates(self.lake, bronze.version) as landed:
+            self._check(bronze, landed, state_offsets, routed)
+        return self.report
+
+    def _check(
+        self,
+        bronze: Bronze | None,
+        landed: LandedCoordinates | None,
+        state_offsets: Mapping[TopicPartition, int],
+        routed: Mapping[TopicPartition, int],
+    ) -> None:
+        log = Log.look(self.kafka, self.reader, self._topics(landed))  # 3
+        present = self._check_partitions(log, bronze, landed)
+        if landed is not None:
+            self._check_letters(log, landed, routed, present)
+            self._remark_contracts(landed)
+        self._check_state(log, state_offsets, present)
+
+    def _topics(self, landed: LandedCoordinates | None) -> set[str]:
+        """Sources by contract, sources that were landed, and dead letters."""
+        known = {contract.dead_letter_topic for contract in self.registry.contracts.values()}
+        known.update(self.registry.topics())
+        if landed is not None:
+            known.update(partition.topic for partition in landed.partitions())
+        return known
+
+    def _check_partitions(
+        self, log: Log, bronze: Bronze | None, landed: LandedCoordinates | None
+    ) -> dict[TopicPartition, PartitionReport]:
+        self.progress("looking for messages that were lost, expired or doubled")
+        rows = [] if landed is None else landed.partitions()
+        sources = {*self.registry.topics(), *(partition.topic for partition in rows)}
+        names = {BronzePartition(row.topic_id, row.partition) for row in rows}
+        names.update(
+            BronzePartition(log.topic_ids[key.topic], key.partition)
+            for key in log.spans
+            if key.topic in sources
+        )
+        checked = PartitionAudit(
+            log,
+            sources,
+            {} if bronze is None else bronze.checkpoints(names),
+            {} if bronze is None else bronze.starts(names),
+            self.report.findings,
+        )
+        checked.landed(rows)
+        checked.check_gaps(() if landed is None else landed.gaps())
+        checked.check_doubled(() if landed is None else landed.doubled())
+        self.report.partitions = sorted(checked.reports.values(), key=_by_name)
+        present = {report.key: report for report in self.report.partitions if report.is_present}
+        if landed is not None:
+            self._compare_payloads(log, landed, present.values())
+        return present
+
+    def _compare_payloads(
+        self, log: Log, landed: LandedCoordinates, reports: Iterable[PartitionReport]
+    ) -> None:
+        self.progress("comparing payloads with Kafka's")
+        for report in reports:
+            compare_payloads(log, landed, report, self.sample, self.report.findings)
+
+    def _check_letters(
+        self,
+        log: Log,
+        landed: LandedCoordinates,
+        routed: Mapping[TopicPartition, int],
+        present: Mapping[TopicPartition, PartitionReport],
+    ) -> None:
+        self.progress("comparing rejected messages with dead letters")
+        has_incarnations = self.kafka.incarnation_file is not None
+        letters = LettersAudit(log, landed, routed, present, has_incarnations, self.report.findings)
+        for contract in self.registry.contracts.values():
+            for topic in contract.topics:
+                if log.partitions_of(topic) and log.partitions_of(contract.dead_letter_topic):
+                    self.report.dead_letters.append(letters.check(topic, contract.dead_letter_topic))
+
+    def _check_state(
+        self,
+        log: Log,
+        offsets: Mapping[TopicPartition, int],
+        present: Mapping[TopicPartition, PartitionReport],
+    ) -> None:
+        self.progress("comparing the state with the history")
+        read = self._read_by_state(log, offsets, present)
+        if read is None:
+            self.report.state.is_checked = False
+            self.report.findings.remark("there is no state in this MongoDB yet")
+            return
+        checked = StateAudit(
+            landed={key: report.checkpoint or 0 for key, report in present.items()},
+            read=read,
+            begun={key: report.begin for key, report in present.items()},
+            motion=Motion(log, self.registry),
+            findings=self.report.findings,
+            report=self.report.state,
+        )
+        version = self.report.bronze_version
+        history = () if version is None else history_states(self.lake, self.registry, version)
+        checked.compare(history, self.store.read_all())
+        self.report.state.not_read = sum(
+            max(0, log.spans[key].high - max(log.spans[key].low, read[key])) for key in read
+        )
+
+    def _read_by_state(
+        self,
+        log: Log,
+        offsets: Mapping[TopicPartition, int],
+        present: Mapping[TopicPartition, PartitionReport],
+    ) -> dict[TopicPartition, int] | None:
+        """The next offset that the state has not read, as far as its collection is known to hold it."""
+        collection = self.marks.known_id()
+        if collection is None:
+            return None
+        held, rebuilt = self.marks.read(collection), self.marks.goes_on_at(collection)
+        read: dict[TopicPartition, int] = {}
+        for key in present:
+            topic_id = log.topic_ids[key.topic]
+            if Mark(key.topic, topic_id, key.partition) in held:
+                read[key] = offsets.get(key, 0)
+            else:
+                read[key] = rebuilt.get((topic_id, key.partition), 0)
+        return read
+
+    def _remark_contracts(self, landed: LandedCoordinates) -> None:
+        """Rows of one source that different versions of its contract decoded."""
+        for source, uses in groupby(landed.contracts(), attrgetter("source")):
+            hashes = [use.contract_hash for use in uses]
+            now = self.registry.contracts.get(str(source))
+            if now is not None and (len(hashes) > 1 or hashes[0] != now.hash):
+                self.report.findings.remark(
+                    f"source {source}: rows were decoded by contract versions {', '.join(hashes)}; "
+                    f"now it is {now.hash}"
+                )
+
+
+def _by_name(report: PartitionReport) -> tuple[str, int, bool, str]:
+    return report.topic, report.partition, not report.is_present, report.topic_id
