@@ -1,7 +1,7 @@
 """Kill -9 of any sink at any moment, under load, on the local stack: nothing lost, nothing doubled.
 
-Starts a stack in a folder of its own, sends paced traffic with bad messages in it, and kills the sinks in
-turn. A kill counts only if the victim had read messages that it had not committed. In the end the audit must
+Starts a stack in a folder of its own, sends paced traffic with bad messages in it, and kills the sinks again
+and again, side by side. A kill counts only if the victim had read messages that it had not committed. In the end the audit must
 be clean, and the dead letters that a read-committed reader sees must be exactly those of the messages that
 the simulator knows to be bad. Prints a JSON verdict; exits 1 if anything is off.
 
@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections import Counter
@@ -96,6 +97,30 @@ def recovery(stack: Stack, sink: str, dead: int, limit: float = 60.0) -> float:
     raise SystemExit(message)
 
 
+def kill_while(
+    stack: Stack, sender: subprocess.Popen[str], arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Kills each sink again and again, side by side, as long as the load lasts."""
+    kills: list[dict[str, Any]] = []
+    deadline = time.monotonic() + arguments.messages / arguments.rate + 60
+
+    def hunt(sink: str) -> None:
+        rng = random.Random(f"{arguments.seed} {sink}")
+        while sender.poll() is None and len(kills) < arguments.kills:
+            time.sleep(rng.uniform(0.2, 3.0))
+            kill = kill_when_holding(stack, sink, deadline)
+            if kill is not None:
+                kills.append(kill)
+                print(json.dumps(kill), file=sys.stderr, flush=True)
+
+    hunters = [threading.Thread(target=hunt, args=[sink]) for sink in SINKS]
+    for hunter in hunters:
+        hunter.start()
+    for hunter in hunters:
+        hunter.join()
+    return kills
+
+
 def dead_letters(stack: Stack) -> Counter[tuple[str, int, int]]:
     """Source coordinates of every dead letter a read-committed reader sees, with how often."""
     listed = json.loads(stack.call("deadletters", "list", "--json", "--limit", "10000000"))
@@ -115,22 +140,11 @@ def running_stack(folder: Path) -> Iterator[Stack]:
 
 def run(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """One run; its verdict."""
-    kills: list[dict[str, Any]] = []
-    rng = random.Random(arguments.seed)
     with running_stack(folder) as stack:
         load = ["simulate", "--source", "tcu", "--source", "car", "--source", "pressure", "--sensors", "10"]
         load += ["--count", str(arguments.messages), "--rate", str(arguments.rate), "--invalid", "0.05"]
         sender = subprocess.Popen(stack.command(*load), stdout=subprocess.PIPE, text=True)
-        plan = [SINKS[number % 3] for number in range(arguments.kills)]
-        deadline = time.monotonic() + arguments.messages / arguments.rate + 60
-        while plan and sender.poll() is None:
-            time.sleep(rng.uniform(0.2, 1.5))
-            kill = kill_when_holding(stack, plan[0], deadline)
-            if kill is None:
-                break
-            plan.pop(0)
-            kills.append(kill)
-            print(json.dumps(kill), file=sys.stderr, flush=True)
+        kills = kill_while(stack, sender, arguments)
         sent = json.loads(sender.communicate()[0])
         stack.call("wait", "--timeout", "300")
         audit = json.loads(stack.call("audit", "--json", check=False))
