@@ -1,4 +1,4 @@
-"""Cars and pressure sensors with topics of their own, what was sent to them, and what routes must make of it."""
+"""Cars and pressure sensors with topics of their own, what was sent, and what routes must make of it."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""A routes process for tests that kill it: `python -m tests.ingest.routes_process KAFKA INGEST SUFFIX [STEP N]`.
+"""A routes process to be killed: `python -m tests.ingest.routes_process KAFKA INGEST SUFFIX [STEP N]`.
 
 With STEP and N it kills itself with SIGKILL when that step is done for the N-th time, without a word.
 """
