@@ -1,4 +1,4 @@
-"""`fleetlake contracts`: what the messages of each source mean, and what a contract would make of a sample."""
+"""`fleetlake contracts`: what the messages of each source mean, and what one would make of a sample."""
 
 import json
 from pathlib import Path
@@ -88,7 +88,8 @@ def check_contract(
 def _print_judgement(contract: Contract, judgement: Judgement) -> None:
     console = _console()
     console.print(
-        f"contract {contract.name} ({contract.shape}): {judgement.accepted} of {judgement.messages} messages accepted"
+        f"contract {contract.name} ({contract.shape}): "
+        f"{judgement.accepted} of {judgement.messages} messages accepted"
     )
     if judgement.first_time is not None and judgement.last_time is not None:
         between = f"{iso_text(judgement.first_time)} to {iso_text(judgement.last_time)}"

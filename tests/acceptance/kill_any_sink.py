@@ -1,11 +1,11 @@
 """Kill -9 of any sink at any moment, under load, on the local stack: nothing lost, nothing doubled.
 
 Starts a stack in a folder of its own, sends paced traffic with bad messages in it, and kills the sinks again
-and again, side by side. A kill counts only if the victim had read messages that it had not committed. In the end the audit must
-be clean, and the dead letters that a read-committed reader sees must be exactly those of the messages that
-the simulator knows to be bad. Prints a JSON verdict; exits 1 if anything is off.
+and again, side by side. A kill counts only if the victim had read messages that it had not committed. In the
+end the audit must be clean, and the dead letters that a read-committed reader sees must be exactly those of
+the messages that the simulator knows to be bad. Prints a JSON verdict; exits 1 if anything is off.
 
-    python tests/acceptance/kill_any_sink.py --messages 200000 --kills 20
+    python -m tests.acceptance.kill_any_sink --messages 200000 --kills 20
 """
 
 import argparse

@@ -5,7 +5,7 @@ them: asking for all would measure the load of asking. The delay of an event cou
 handed to the producer to the moment a reader first saw it, or a newer one of its vehicle.
 Prints JSON; exits 1 if p99 is above the limit.
 
-    python tests/acceptance/latency.py --rate 2000 --vehicles 1000 --seconds 30
+    python -m tests.acceptance.latency --rate 2000 --vehicles 1000 --seconds 30
 """
 
 import argparse

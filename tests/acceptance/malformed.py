@@ -4,7 +4,7 @@ All good messages must land and reach the state; every bad one must be a row of 
 reason and, where it is rejected whole, exactly one dead letter with the same reason; of messages with one bad
 signal the others live; no process restarts. Prints a JSON verdict; exits 1 if anything is off.
 
-    python tests/acceptance/malformed.py
+    python -m tests.acceptance.malformed
 """
 
 import json
