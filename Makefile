@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format lint types imports lock bench clean
+.PHONY: help setup demo up test check format lock acceptance bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,12 @@ lock: $(VENV)/bin/uv ## pin every dependency with its hashes
 $(VENV)/bin/uv:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+acceptance: setup ## the long proofs: sinks killed under load, every kind of bad message, maxima, delay
+	@$(BIN)/python -m tests.acceptance.malformed
+	@$(BIN)/python -m tests.acceptance.kill_any_sink
+	@$(BIN)/python -m tests.acceptance.pressure_scaling
+	@$(BIN)/python -m tests.acceptance.latency
 
 bench: setup ## measure ingest against a bare consumer, in the same run
 	@$(BIN)/python benchmarks/ingest.py
