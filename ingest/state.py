@@ -35,6 +35,7 @@ CHECKPOINT_SECONDS = 0.5
 
 MOST_CANDIDATES = 200_000
 IDENTITY_SECONDS = 10.0
+COORDINATOR_SECONDS = 2.0
 ADRIFT_SECONDS = 1.0
 """Pause after a failed request to the broker or to MongoDB outside of a write."""
 
@@ -107,10 +108,14 @@ class StateSink:
         return False
 
     def finish(self) -> None:
-        """Writes and commits what was read; Shutdown if that takes longer than a stop may."""
+        """Writes and commits what was read; Shutdown if that takes longer than a stop may. Without a broker
+        there is nothing to commit to: what was written is read once more after the next start."""
         seconds = self.settings.shutdown_seconds
-        if not self._write_all(seconds * STOP_SHARE):
-            raise Shutdown(SINK, seconds)
+        try:
+            if not self._write_all(seconds * STOP_SHARE):
+                raise Shutdown(SINK, seconds)
+        except BrokerTransient as error:
+            self.log.warning("offsets_not_stored", reason=str(error))
 
     def end(self) -> None:
         """Nothing more is written or committed; what is not, is read again after a restart."""
@@ -181,9 +186,15 @@ class StateSink:
             self._astray.update(self.places.next_offsets)
             return
         offsets = self.places.flushed()
+        self._ask_coordinator(offsets)
         self.consumer.commit(offsets)  # 2
         self._rows_committed = self._rows_in_flush
         self.places.set_committed(offsets)  # 3
+
+    def _ask_coordinator(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Raises soon if the group's broker is away: a commit would find out after ten seconds and more."""
+        if offsets:
+            self.consumer.committed(list(offsets)[:1], timeout_s=COORDINATOR_SECONDS)
 
     def _write_all(self, seconds: float) -> bool:
         """Everything read is written, and committed if it can be relied on; False when time ran out."""

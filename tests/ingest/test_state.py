@@ -20,7 +20,7 @@ from broker.topic_specs import TopicSpec
 from broker.topics import Topics
 from contracts.load import load_registry
 from contracts.registry import Registry
-from fleetlake.stack.embedded import free_port, start_mongo
+from fleetlake.stack.embedded import free_port, start_kafka, start_mongo
 from ingest import history_run, state_run
 from ingest.errors import Shutdown
 from ingest.process import Stop
@@ -340,6 +340,26 @@ def test_a_stop_without_mongodb_is_soon_and_loses_nothing(
         fleet.catch_up()
         assert fleet.found() == fleet.expected()
         assert fleet.committed() == fleet.ends
+    finally:
+        server.stop()
+
+
+def test_a_stop_without_kafka_is_soon_and_clean(
+    fleet: Fleet, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What was read is written; there is nothing to commit to, and nothing to wait for."""
+    server = start_kafka(tmp_path_factory.mktemp("kafka"))
+    fleet.kafka = fleet.kafka.model_copy(update={"bootstrap_servers": server.address})
+    Topics(fleet.kafka).create([TopicSpec(fleet.topic, PARTITIONS)])
+    try:
+        with running(fleet) as stop:
+            fleet.send_random(50)
+            eventually(lambda: fleet.found() == fleet.expected())
+            server.kill()
+            time.sleep(1.0)
+            stop.request()
+            eventually(lambda: not is_alive("a-state-process"), seconds=10)
+        assert fleet.found() == fleet.expected()
     finally:
         server.stop()
 
