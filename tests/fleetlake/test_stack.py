@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -10,14 +11,19 @@ import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import pytest
+
 from broker.producer import Producer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
+from fleetlake.stack import embedded
 from fleetlake.stack.embedded import wait_until
 from fleetlake.stack.runfile import StackState, read_stack
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.fleetlake.conftest import StackUnderTest
 
 TOPIC = TopicPartition("telemetry_raw", 0)
@@ -152,6 +158,30 @@ def test_a_broker_that_cannot_start_is_an_error_that_names_its_log(stack: StackU
     assert "failed to parse kafka snapshot" in failed.stderr
     assert str(stack.layout.log("up")) in failed.stderr
     assert read_stack(stack.layout) is None
+
+
+def test_a_server_that_is_set_explicitly_is_used_and_not_started(
+    stack: StackUnderTest, kafka: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka is somebody else's: topics are created there, MongoDB is embedded, there is no broker id."""
+    monkeypatch.setenv("FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS", kafka)
+    stack.up("--no-ingest")
+    assert [process.name for process in stack.file.processes] == ["mongo"]
+    assert (stack.file.kafka, stack.file.incarnation_file) == (kafka, None)
+    assert not stack.layout.kafka.exists()
+    status = json.loads(stack.command("status", "--json").stdout)
+    assert (status["kafka"], status["running"]) == (kafka, True)
+
+
+@pytest.mark.parametrize(("package", "variable"), [("noida_db", "KAFKA"), ("secantus", "MONGO")])
+def test_a_server_that_is_not_installed_is_named_with_both_ways_out(
+    package: str, variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Install it, or set another one's address."""
+    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
+    start = embedded.spawn_kafka if package == "noida_db" else embedded.spawn_mongo
+    with pytest.raises(embedded.ServerNotInstalled, match=f"extra `local`, or set FLEETLAKE_{variable}"):
+        start(tmp_path, 1, tmp_path / "log")
 
 
 def test_ctrl_c_in_the_foreground_stops_everything_cleanly(stack: StackUnderTest) -> None:

@@ -35,9 +35,12 @@ def replay(stack: StackUnderTest, source: str, *files: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_both_use_cases_each_on_an_empty_lake(stack: StackUnderTest) -> None:
-    """The document equals the expected one; every payload is a row of its own, byte for byte."""
+def test_the_use_cases_each_on_an_empty_lake_and_drives_with_a_glitching_clock(stack: StackUnderTest) -> None:
+    """The documents equal the expected ones; every payload is a row of its own, byte for byte; rows with
+    impossible dates are rejected for that, and the state has the last charge."""
     for name, (messages, expected) in USE_CASES.items():
+        for folder in (stack.layout.kafka, stack.layout.mongo, stack.layout.lake):
+            shutil.rmtree(folder, ignore_errors=True)
         stack.up()
         replay(stack, "tcu", messages)
         wanted = json.loads(expected.read_text())
@@ -46,24 +49,21 @@ def test_both_use_cases_each_on_an_empty_lake(stack: StackUnderTest) -> None:
             name
         )
         rows = answer(stack, "sql", "select payload from bronze.events", "--format", "json")
-        lines = messages.read_text().splitlines()
-        assert sorted(row["payload"] for row in rows) == sorted(lines)
-        assert answer(stack, "audit", "--json")["ok"] is True
+        assert sorted(row["payload"] for row in rows) == sorted(messages.read_text().splitlines())
+        if name == "use case 2":
+            check_drives(stack)
+            assert answer(stack, "audit", "--json")["ok"] is True
         stack.down()
-        for folder in (stack.layout.kafka, stack.layout.mongo, stack.layout.lake):
-            shutil.rmtree(folder)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_recorded_drives_with_a_glitching_clock(stack: StackUnderTest) -> None:
-    """All rows land; those with impossible dates are rejected for that; the state has the last charge."""
-    stack.up()
+def check_drives(stack: StackUnderTest) -> None:
+    """Two recorded drives on top of what is there."""
     drives = [drive for drive in DRIVES if drive.vehicle in ROWS_AND_BAD_TIMES]
     replay(stack, "twizy", *(drive.file for drive in drives))
     sql = """
         select vehicle_id, count(*) as n, count(error) as bad, any_value(error) as why
         from bronze.events
+        where source = 'twizy'
         group by vehicle_id
     """
     rows = answer(stack, "sql", sql, "--format", "json")
