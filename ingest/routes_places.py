@@ -114,8 +114,8 @@ class RoutesPlaces:
         return committed
 
     def _record_beginnings(self, places: Mapping[TopicPartition, int]) -> None:
-        """A beginning that is not the log's start is decided once, also if nothing is read before a crash."""
-        self.group.commit({key: place for key, place in places.items() if place > 0})
+        """Where a partition begins is decided once, also if nothing is read before a crash."""
+        self.group.commit(places)
 
     def _restore(self, partitions: Iterable[TopicPartition]) -> None:
         wanted = list(partitions)
