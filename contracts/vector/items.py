@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, compress
 from operator import attrgetter
 from typing import Any
 
@@ -30,6 +30,8 @@ class ListColumns:
         self._limits = limits
         self._objects = {wire: meaning for wire, meaning in found.items() if isinstance(meaning, dict)}
         self._part_names = list(dict.fromkeys(chain.from_iterable(self._objects.values())))
+        self._part_codes = [self._names.codes_of_part(part) for part in self._part_names]
+        """For each part, the code that it has in each object."""
         self.wrapper = wrapper_type(shape, self._part_names)
 
     def leaves(self) -> dict[Path, Role]:
@@ -41,10 +43,10 @@ class ListColumns:
         sizes = np.array([0 if items is None else len(items) for items in arrays], np.int64)
         of_item = np.repeat(np.arange(len(rows)), sizes)
         opened = self._opened(list(chain.from_iterable(filter(None, arrays))))
-        codes = self._names.codes(opened.names)
+        codes = np.concatenate([self._names.codes(opened.names), np.array(opened.part_codes, np.intp)])
         values = self._names.meanings.read(opened.values, codes)
-        item = np.array(opened.item, np.int64)
-        if opened.expanded:
+        item = opened.item
+        if opened.part_codes:
             order = np.argsort(item, kind="stable")
             item, codes, values = item[order], codes[order], values.take(order)
         message = of_item[item]
@@ -58,72 +60,81 @@ class ListColumns:
     def _opened(self, items: list[Any]) -> "Opened":
         names = list(map(attrgetter(ITEM_NAME), items))
         values = list(map(attrgetter(ITEM_VALUE), items))
-        opened = Opened(names, values, list(range(len(items))), np.full(len(items), 2, np.int64))
+        opened = Opened(names, values, np.arange(len(items)), np.full(len(items), 2, np.int64))
         if self.wrapper is not None:
-            self._unwrap(opened)
+            self._unwrap(opened, self.wrapper)
         return opened
 
-    def _unwrap(self, opened: "Opened") -> None:
-        """Takes values out of their wrappers. Most hold a number, and are not looked at one by one."""
+    def _unwrap(self, opened: "Opened", wrapper: type[msgspec.Struct]) -> None:
+        """Takes values out of their wrappers, one kind of wrapper after the other; most hold a number."""
         wrappers = opened.values
         try:
             opened.values = list(map(attrgetter("f0"), wrappers))
             opened.keys += 1
         except AttributeError:
-            bare = [not isinstance(wrapper, msgspec.Struct) for wrapper in wrappers]
+            bare = [not isinstance(value, wrapper) for value in wrappers]
             pairs = zip(wrappers, bare, strict=True)
-            opened.values = [wrapper if is_bare else wrapper.f0 for wrapper, is_bare in pairs]
+            opened.values = [value if is_bare else value.f0 for value, is_bare in pairs]
             opened.keys += ~np.array(bare, bool)
-        others = [index for index, value in enumerate(opened.values) if value is UNSET]
-        for index in others:
-            self._unwrap_other(opened, index, wrappers[index])
-        if opened.expanded:
-            kept = [index for index in opened.item if index not in opened.expanded]
-            opened.names = [opened.names[index] for index in kept] + opened.part_names
-            opened.values = [opened.values[index] for index in kept] + opened.part_values
-            opened.item = kept + opened.part_item
-
-    def _unwrap_other(self, opened: "Opened", index: int, wrapper: Any) -> None:
-        """A wrapper that holds no number: a text, a truth, several signals, or nothing."""
-        for attribute in wrapper.__struct_fields__:
-            value = getattr(wrapper, attribute)
-            if value is UNSET:
-                continue
+        left = [index for index, value in enumerate(opened.values) if value is UNSET]
+        parts: tuple[list[int], list[Any]] = ([], [])
+        for attribute in wrapper.__struct_fields__[1:]:
+            if not left:
+                break
+            inner = list(map(attrgetter(attribute), [wrappers[index] for index in left]))
+            is_set = [value is not UNSET for value in inner]
+            indexes, found = list(compress(left, is_set)), list(compress(inner, is_set))
+            left = [index for index, value in zip(left, inner, strict=True) if value is UNSET]
             if attribute == PARTS:
-                self._expand(opened, index, value)
+                parts = indexes, found
             else:
-                opened.values[index] = value
-            return
-        opened.values[index] = None
-        opened.unclear.append(index)
+                for index, value in zip(indexes, found, strict=True):
+                    opened.values[index] = value
+        opened.refer(left)
+        opened.keys[left] -= 1  # an empty wrapper has no key
+        if parts[0]:
+            self._expand(opened, *parts)
 
-    def _expand(self, opened: "Opened", index: int, inner: Any) -> None:
-        name = opened.names[index]
-        if name not in self._objects:
-            opened.values[index] = None
-            opened.unclear.append(index)
-            return
-        opened.expanded.add(index)
-        for position, part in enumerate(self._part_names):
-            value = getattr(inner, f"f{position}")
-            if value is not UNSET:
-                opened.part_names.append((name, part))
-                opened.part_values.append(value)
-                opened.part_item.append(index)
-                opened.keys[index] += 1
+    def _expand(self, opened: "Opened", indexes: list[int], objects: list[Any]) -> None:
+        """Objects with several signals, as one reading for each behind all others."""
+        names = [opened.names[index] for index in indexes]
+        known = [name in self._objects for name in names]
+        opened.refer([index for index, is_known in zip(indexes, known, strict=True) if not is_known])
+        indexes, objects = list(compress(indexes, known)), list(compress(objects, known))
+        names = list(compress(names, known))
+        kept = np.ones(len(opened.names), bool)
+        kept[indexes] = False
+        each = kept.tolist()
+        opened.names, opened.values = list(compress(opened.names, each)), list(compress(opened.values, each))
+        opened.item = opened.item[kept]
+        for position, codes in enumerate(self._part_codes):
+            inner = list(map(attrgetter(f"f{position}"), objects))
+            is_set = [value is not UNSET for value in inner]
+            item = np.array(indexes, np.int64)[is_set]
+            opened.keys[item] += 1
+            opened.add([codes.get(name, UNREADABLE) for name in compress(names, is_set)], item)
+            opened.values += compress(inner, is_set)
 
 
 @dataclass(slots=True)
 class Opened:
-    """Names and values of items, and which item each belongs to; `keys` counts the keys of every item.
-    `unclear` items are for the reference, `expanded` ones hold several signals, listed as parts."""
+    """Names and values of items, and which item each belongs to; values of parts follow, with their codes.
+    `keys` counts the keys of every item. Items in `unclear` are for the reference."""
 
     names: list[Any]
     values: list[Any]
-    item: list[int]
+    item: NDArray[np.int64]
     keys: NDArray[np.int64]
     unclear: list[int] = field(default_factory=list)
-    expanded: set[int] = field(default_factory=set)
-    part_names: list[tuple[str, str]] = field(default_factory=list)
-    part_values: list[Any] = field(default_factory=list)
-    part_item: list[int] = field(default_factory=list)
+    part_codes: list[int] = field(default_factory=list)
+
+    def add(self, codes: list[int], item: NDArray[np.int64]) -> None:
+        """Parts of items."""
+        self.part_codes += codes
+        self.item = np.concatenate([self.item, item])
+
+    def refer(self, indexes: list[int]) -> None:
+        """Leaves items to the reference."""
+        self.unclear += indexes
+        for index in indexes:
+            self.values[index] = None

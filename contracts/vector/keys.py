@@ -17,7 +17,8 @@ def every_key_once(payloads: Sequence[bytes], keys: int | NDArray[np.int64]) -> 
     """For each message, whether it certainly has just the `keys` that were parsed.
 
     Each key ends in `":` and nothing else does, unless one of the unclear pairs is there. The whole batch is
-    counted at once; only if that does not add up is every message looked at.
+    counted at once; only if that does not add up is every message looked at. `keys` may be less than what a
+    message has, but never more: else one message's surplus would hide another's double key.
     """
     together = b"".join(payloads)
     expected = keys * len(payloads) if isinstance(keys, int) else int(keys.sum())

@@ -39,6 +39,12 @@ class NameCodes:
             self._learn(set(names))
         return np.array([self._codes.get(name, UNREADABLE) for name in names], np.intp)
 
+    def codes_of_part(self, part: str) -> dict[str, int]:
+        """Name of an object with several signals -> code of the part. Known names keep their codes."""
+        return {
+            wire[0]: code for wire, code in self._codes.items() if isinstance(wire, tuple) and wire[1] == part
+        }
+
     def _learn(self, names: set[Any]) -> None:
         if len(self._codes) > MAX_NAMES:
             self._forget()

@@ -18,6 +18,8 @@ _TICK_US: Final[dict[TimeFormat, int]] = {"epoch_s": 1_000_000, "epoch_ms": 1_00
 _MAX_EPOCH_DIGITS: Final = 18
 _SECONDS: Final = len("2000-01-01T00:00:00")
 _LONGEST: Final = _SECONDS + len(".123456789012+00:00")
+_WITH_NANOS: Final = _SECONDS + len(".123456789Z")
+_NANOS: Final = pa.timestamp("ns", "UTC")
 _DIGITS_AT: Final = [index for index, char in enumerate("2000-01-01T00:00:00") if char == "0" or char in "12"]
 
 
@@ -68,7 +70,9 @@ def _cast(
     if len(lengths) == 0 or lengths.min() <= _SECONDS or (text[offsets[:-1] + 16] != ord(":")).any():
         return None
     try:
-        return np.asarray(column.cast(TIME).view(pa.int64()))
+        if lengths.max() < _WITH_NANOS:
+            return np.asarray(column.cast(TIME).view(pa.int64()))
+        return np.asarray(column.cast(_NANOS).view(pa.int64())) // 1000
     except pa.ArrowInvalid:
         return None
 

@@ -137,6 +137,29 @@ def test_bad_messages_do_not_send_good_ones_to_the_reference(monkeypatch: pytest
     assert len(handed) == len(bad)
 
 
+def test_a_double_key_is_told_whatever_stands_beside_it_in_the_batch() -> None:
+    """Keys are counted over a batch: a message with fewer must not make up for one with more."""
+    message = '{"data":[%s],"createdAt":"2025-10-27T10:07:15Z","vin":"V"%s}'
+    good = '{"key":"Soc","value":{"doubleValue":1}}'
+    double = message % (good, ',"isResend":false,"isResend":true')
+    odd = [
+        "{}",
+        '{"a":1,"b":2}',
+        '{"doubleValue":null}',
+        '{"locationValue":{}}',
+        '{"locationValue":{"latitude":1}}',
+    ]
+    for value in [*odd, '"x"', "null", '{"doubleValue":1,"stringValue":"2"}']:
+        gear = f'{{"key":"Gear","value":{value}}}'
+        other = message % (f"{good},{gear}", ',"isResend":false')
+        spaced = message % (good, ',"isResend" :false')
+        for beside in (other, spaced):
+            payloads = [text.encode() for text in [double, beside] * 20]
+            assert_as_reference(
+                REGISTRY.decoder("tesla.telemetry.v1"), [(p, -1, None, None) for p in payloads]
+            )
+
+
 def test_batches_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
     """None, one, a few, and more than are decoded at once: rows and order are those of the messages."""
     monkeypatch.setattr("contracts.decode.PART", 64)
