@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from broker.errors import OffsetOutOfRange, Transient
+from broker.errors import BrokerError, OffsetOutOfRange, Transient
 from broker.metadata import GroupMetadata
 from broker.record import Records, TopicPartition
 from ingest.errors import OperatorNeeded, TopicRecreated
@@ -261,7 +261,11 @@ class RoutesSink:
 
     def _abort_now(self, patience_seconds: float) -> None:
         self._is_astray = True
-        self.transaction.abort(patience_seconds)
+        try:
+            self.transaction.abort(patience_seconds)
+        except BrokerError:
+            self._check_identities()  # a broker that went back has another reason to be given
+            raise
         self.router.forget()
         self._sent.clear()
         self.metrics.dropped()

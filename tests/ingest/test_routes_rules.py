@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from broker.errors import Abortable, BrokerError, BrokerUnavailable, Fenced, MessageTooLarge, OffsetOutOfRange
+from broker.errors import (
+    Abortable,
+    BrokerError,
+    BrokerUnavailable,
+    ClientFailed,
+    Fenced,
+    MessageTooLarge,
+    OffsetOutOfRange,
+)
 from broker.record import TopicPartition
 from contracts.load import load_registry
 from contracts.registry import Registry
@@ -96,6 +104,10 @@ class Scene:
         for _ in range(turns):
             self.commit()
 
+    def offsets(self) -> dict[TopicPartition, int]:
+        """Where the group has come to; beginnings are left out."""
+        return {partition: offset for partition, offset in self.kafka.offsets.items() if offset}
+
     def letters(self) -> list[tuple[int, int]]:
         """(partition, offset) of every dead letter that a reader sees."""
         found = map(json.loads, self.kafka.values(LETTERS))
@@ -147,7 +159,7 @@ def test_a_transaction_holds_letters_anomalies_readings_counters_and_offsets() -
         1,
     )
     assert len(scene.kafka.values(INTERNAL.topic)) == 1
-    assert scene.kafka.offsets == {A: 3, PRESSURE: 1}
+    assert scene.offsets() == {A: 3, PRESSURE: 1}
     scene.settle()
     assert scene.maxima() == [("v", 5)]
     assert scene.kafka.offsets[INTERNAL] == 1
@@ -166,7 +178,7 @@ def test_valid_messages_move_the_offsets_too() -> None:
     scene = Scene().owning(PRESSURE)
     scene.kafka.append(PRESSURE, *bad(0), pressure_reading("v", 5.0), pressure_reading("v", 4.0))
     scene.settle()
-    assert scene.kafka.offsets == {PRESSURE: 2}
+    assert scene.offsets() == {PRESSURE: 2}
 
 
 def test_a_full_transaction_is_committed_at_once() -> None:
@@ -174,7 +186,7 @@ def test_a_full_transaction_is_committed_at_once() -> None:
     scene = Scene(transaction_rows=3).owning(A)
     scene.kafka.append(A, *bad(5))
     scene.sink.step()
-    assert scene.kafka.offsets == {A: 3}
+    assert scene.offsets() == {A: 3}
     assert scene.letters() == places(A, 3)
 
 
@@ -234,7 +246,7 @@ def test_a_revoke_commits_what_was_done() -> None:
     scene.kafka.append(A, *bad(2))
     scene.sink.step()
     scene.consumer.revoke(A)
-    assert scene.kafka.offsets == {A: 2}
+    assert scene.offsets() == {A: 2}
     assert scene.letters() == places(A, 2)
     assert scene.kafka.aborted == 0
 
@@ -248,7 +260,7 @@ def test_a_loss_commits_nothing() -> None:
     scene.kafka.generation -= 1  # as a broker that does not look
     scene.consumer.lose(A)
     assert not scene.kafka.has_open_transaction
-    assert (scene.kafka.offsets, scene.letters()) == ({}, [])
+    assert (scene.offsets(), scene.letters()) == ({}, [])
     scene.settle()
     assert scene.letters() == places(B, 2)
 
@@ -360,7 +372,7 @@ def test_after_its_end_a_revoke_commits_nothing() -> None:
     scene.sink.step()
     scene.sink.end()
     scene.consumer.revoke(A)
-    assert (scene.kafka.offsets, scene.letters()) == ({}, [])
+    assert (scene.offsets(), scene.letters()) == ({}, [])
 
 
 def test_a_stop_commits_what_is_open() -> None:
@@ -369,7 +381,7 @@ def test_a_stop_commits_what_is_open() -> None:
     scene.kafka.append(A, *bad(2))
     scene.sink.step()
     scene.sink.finish()
-    assert scene.kafka.offsets == {A: 2}
+    assert scene.offsets() == {A: 2}
     assert scene.letters() == places(A, 2)
 
 
@@ -441,7 +453,21 @@ def test_a_topic_made_anew_ends_the_process_before_anything_is_committed(when: s
     scene.identities.life = "second"
     with pytest.raises(TopicRecreated):
         scene.settle()
-    assert scene.kafka.offsets == {}
+    assert scene.offsets() == {}
+
+
+@pytest.mark.parametrize(("life", "expected"), [("first", ClientFailed), ("second", TopicRecreated)])
+def test_an_abort_that_fails_ends_the_process_with_the_true_reason(
+    life: str, expected: type[Exception]
+) -> None:
+    """A broker that went back in time breaks transactions in ways of its own."""
+    scene = Scene().owning(A)
+    scene.kafka.append(A, *bad(1))
+    scene.kafka.failures["send"] = [REFUSED]
+    scene.kafka.failures["abort"] = [ClientFailed("abort", "OUT_OF_ORDER_SEQUENCE_NUMBER", "desynchronized")]
+    scene.identities.life = life
+    with pytest.raises(expected):
+        scene.settle()
 
 
 def test_what_was_sent_is_counted_when_it_is_committed() -> None:
