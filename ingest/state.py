@@ -17,6 +17,7 @@ from ingest.errors import Shutdown
 from ingest.metrics import SinkMetrics
 from ingest.process import Log, Ticker
 from ingest.settings import IngestSettings
+from ingest.state_columns import by_topic
 from ingest.state_places import StatePlaces
 from ingest.state_reduce import StateWindow
 from ingest.state_writer import Checkpoint, Flush, StateWriter
@@ -83,8 +84,8 @@ class StateSink:
             if not self._may_poll():
                 return
             polled = self.consumer.poll(POLL_RECORDS, POLL_SECONDS)
-            for records in polled:
-                self.window.add(self.decoder.decode(records))
+            for records, places in by_topic(polled):
+                self.window.add(self.decoder.decode(records), places)
                 self._rows_read += len(records)
             self.places.advance_to(self.consumer.positions())
             self._flush_if_due(is_full_poll=sum(map(len, polled)) >= POLL_RECORDS)

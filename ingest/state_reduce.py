@@ -5,7 +5,7 @@ the state sink read on while a write is under way.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -14,7 +14,7 @@ import polars as pl
 
 from contracts.load import Registry
 from ingest.decoding import DecodedRun
-from ingest.state_columns import SENSOR_MARK, TopicColumns
+from ingest.state_columns import SENSOR_MARK, Place, TopicColumns
 from lake.state_model import Entry, VehicleState, state_key
 
 SCHEMA = {
@@ -73,10 +73,10 @@ class StateWindow:
         self.since: float | None = None
         """When the oldest reading came in; None while there is none."""
 
-    def add(self, run: DecodedRun) -> None:
-        """Takes the readings of a run."""
+    def add(self, run: DecodedRun, places: Sequence[Place] | None = None) -> None:
+        """Takes the readings of messages of one topic, which come from one partition or from `places`."""
         columns = self._columns(run.records.topic)
-        rows = columns.rows(run)
+        rows = columns.rows(run, places or [(str(run.records.topic_partition), len(run))])
         size = run.size_bytes
         self._parts.add(rows, size)
         if columns.tracked:

@@ -16,6 +16,7 @@ from contracts.registry import Registry
 from contracts.schema import DECODED
 from ingest import state_reduce
 from ingest.decoding import DecodedRun
+from ingest.state_columns import by_topic
 from ingest.state_reduce import StateWindow
 from lake.state_model import Entry, VehicleState, maximum_order, state_key, state_order
 
@@ -121,6 +122,29 @@ def test_candidates_are_the_maximum_whatever_the_order_and_the_split(
         if index in cuts:
             window.reduce()
     assert found(window) == expected(runs, per_sensor=per_sensor)
+
+
+def test_runs_of_a_poll_are_joined_per_topic_and_keep_their_places() -> None:
+    """Each candidate still names the partition and offset that it came from."""
+    runs = [
+        run_of("telemetry_raw", partition, offset, [[(vehicle, "speed", None, 1, 1.0)]] * 2)
+        for partition, offset, vehicle in ((0, 5, "a"), (1, 9, "b"), (0, 7, "c"))
+    ]
+    other = run_of("nobody", 3, 0, [[]])
+    joined = list(by_topic([run.records for run in (*runs, other)]))
+    assert [(records.topic, records.offsets) for records, _ in joined] == [
+        ("telemetry_raw", [5, 6, 9, 10, 7, 8]),
+        ("nobody", [0]),
+    ]
+    records, places = joined[0]
+    decoded = pa.Table.from_batches([run.decoded for run in runs]).combine_chunks().to_batches()[0]
+    window = StateWindow(MERGED)
+    window.add(DecodedRun(records, decoded, records.size_bytes), places)
+    entries = {vehicle: signals["speed"] for vehicle, (signals, _) in found(window).items()}
+    assert entries == {
+        vehicle: Entry(1, 1.0, f"telemetry_raw/{partition}", offset)
+        for vehicle, partition, offset in (("a", 0, 6), ("b", 1, 10), ("c", 0, 8))
+    }
 
 
 def test_an_unknown_signal_never_becomes_state() -> None:
