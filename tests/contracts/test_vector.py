@@ -33,6 +33,7 @@ def assert_as_reference(decoder: Decoder, messages: Sequence[Row]) -> None:
     for row, (got, wanted) in enumerate(zip(decoded.to_pylist(), expected.to_pylist(), strict=True)):
         assert got == wanted, messages[row]
     assert decoded.equals(expected)
+    assert decoder.surprises == 0
 
 
 @pytest.mark.parametrize("source", list(wire.MESSAGES))
@@ -158,6 +159,21 @@ def test_a_double_key_is_told_whatever_stands_beside_it_in_the_batch() -> None:
             assert_as_reference(
                 REGISTRY.decoder("tesla.telemetry.v1"), [(p, -1, None, None) for p in payloads]
             )
+
+
+def test_a_defect_of_the_fast_way_costs_speed_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sink must not stop for it, and it must be seen."""
+    decoder = REGISTRY.decoder("vss.telemetry.v1")
+
+    def fail(*_: Any) -> None:
+        msg = "a value nobody foresaw"
+        raise ValueError(msg)
+
+    monkeypatch.setattr("contracts.vector.path.record_batch", fail)
+    decoded = decoder.decode(RawBatch(ORDINARY["vss"] * 20, [-1] * 20, [None] * 20, [None] * 20))
+    assert decoded.column("vehicle_id").to_pylist() == ["W"] * 20
+    assert decoded.column("error").null_count == 20
+    assert decoder.surprises == 1
 
 
 def test_batches_of_any_length(monkeypatch: pytest.MonkeyPatch) -> None:
