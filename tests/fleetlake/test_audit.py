@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -564,3 +565,39 @@ def test_the_rebuild_command_repairs_the_state(
     assert run(["state", "rebuild"]) == 0
     assert "state of 5 vehicles rebuilt" in capsys.readouterr().out
     assert run(["audit"]) == 0
+
+
+def test_audits_beside_traffic_are_clean(stack: Stack) -> None:
+    """All sinks run, messages come, one in ten is broken; whatever moment an audit looks at is in order."""
+    stop, failures = Stop(), []
+
+    def run_sink(sink: Callable[[], None]) -> None:
+        try:
+            sink()
+        except Exception as failure:  # noqa: BLE001 - told by the test's thread
+            failures.append(failure)
+
+    ingest = stack.ingest.model_copy(update={"commit_seconds": 0.5})
+    sinks = [
+        lambda: history_run.run(stack.kafka, stack.lake, ingest, stack.registry, stop=stop),
+        lambda: state_run.run(stack.kafka, stack.mongo, ingest, stack.registry, stop=stop),
+        lambda: routes_run.run(stack.kafka, ingest, stack.registry, stop=stop),
+    ]
+    threads = [threading.Thread(target=run_sink, args=(sink,)) for sink in sinks]
+    for thread in threads:
+        thread.start()
+    reports = []
+    for _ in range(6):
+        for _ in range(10):
+            stack.send(30, bad=3)
+        reports.append(stack.audit())
+    stop.request()
+    for thread in threads:
+        thread.join(30)
+    assert not failures
+    assert [problem.line for report in reports for problem in report.findings.problems] == []
+    assert any(report.state.in_motion or report.state.not_read for report in reports)
+    stack.run_sinks()
+    last = stack.audit()
+    assert last.is_ok
+    assert (sum(each.rows for each in last.partitions), last.state.in_motion) == (1800, 0)
