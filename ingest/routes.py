@@ -4,11 +4,9 @@ the greatest value per vehicle a topic of its own, each exactly once for a read-
 The way of the data is `RoutesSink.step`: poll, route, send, commit, all in one Kafka transaction with the
 group's offsets. The rules that make it exact:
 
-1. Who we are in the group is captured before the first poll of a transaction, so that its commit is refused
-   if the group moved on. What a poll returns in which that happened belongs to no transaction: it is read
-   again.
-2. Partitions are given up only with nothing open: a revoke commits or aborts before it returns, a loss
-   aborts.
+1. Who we are in the group is captured before the first poll of a transaction: its commit is refused if the
+   group moved on. What a poll returns in which that happened belongs to no transaction and is read again.
+2. Partitions are given up with nothing open: a revoke commits or aborts before it returns, a loss aborts.
 3. An abort forgets all that was learned and goes back to what Kafka has committed, in every partition kept.
    What a poll returns that was under way meanwhile is dropped.
 4. Offsets are those of messages that were routed, never of messages that were only fetched.
@@ -23,36 +21,21 @@ from typing import Protocol
 from broker.errors import BrokerError, OffsetOutOfRange, Transient
 from broker.metadata import GroupMetadata
 from broker.record import Records, TopicPartition
-from ingest.errors import OperatorNeeded, TopicRecreated
 from ingest.metrics import SinkMetrics
 from ingest.outgoing import Outgoing
 from ingest.process import Log, Ticker
 from ingest.router import Router
 from ingest.routes_places import RoutesPlaces
-from ingest.routes_transaction import MustAbort, Transaction
+from ingest.routes_transaction import MOST_ABORTS, KeepsFailing, MustAbort, Transaction
 from ingest.settings import IngestSettings
+from ingest.topic_lives import TopicLives
 
 SINK = "routes"
 POLL_RECORDS = 20_000
 POLL_SECONDS = 0.1
-IDENTITY_SECONDS = 10.0
 ABANDONED_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
-MOST_ABORTS = 20
-"""In a row, for the same kind of reason: about two minutes of trying."""
-
-
-class KeepsFailing(OperatorNeeded):
-    """Transactions fail again and again; nothing is lost, and nothing goes on.
-
-    Operator action: read the cause; usually a topic is missing, or refuses what is written to it (its
-    max.message.bytes must be at least Kafka's default).
-    """
-
-    def __init__(self, attempts: int, cause: Exception) -> None:
-        self.attempts, self.cause = attempts, cause
-        super().__init__(f"{attempts} transactions in a row were aborted: {cause}")
 
 
 class Consumer(Protocol):
@@ -66,12 +49,6 @@ class Consumer(Protocol):
     def group_metadata(self) -> GroupMetadata: ...
 
 
-class Identities(Protocol):
-    """Asks the broker who its topics are."""
-
-    def read(self, topics: Sequence[str]) -> Mapping[str, str]: ...
-
-
 @dataclass
 class RoutesSink:
     """One member of the routes group. The loop and the rebalance calls share one thread."""
@@ -80,12 +57,10 @@ class RoutesSink:
     transaction: Transaction
     router: Router
     places: RoutesPlaces
-    identities: Identities
-    topics: Sequence[str]
+    lives: TopicLives
     settings: IngestSettings
     metrics: SinkMetrics
     log: Log
-    identity_seconds: float = IDENTITY_SECONDS
     end_abandoned: Callable[[], object] = lambda: None
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
@@ -94,17 +69,14 @@ class RoutesSink:
     _committed: dict[TopicPartition, int] = field(default_factory=dict)
     _sent: dict[str, int] = field(default_factory=dict)
     _group: GroupMetadata | None = None
-    _topic_ids: Mapping[str, str] = field(default_factory=dict)
     _is_astray: bool = False
     _has_moved_on: bool = False
     _is_over: bool = False
     _aborts: int = 0
-    _identity_due: Ticker = field(init=False)
     _lag_due: Ticker = field(init=False)
     _abandoned_due: Ticker = field(init=False)
 
     def __post_init__(self) -> None:
-        self._identity_due = Ticker(self.identity_seconds, self.clock)
         self._lag_due = Ticker(1.0, self.clock)
         self._abandoned_due = Ticker(ABANDONED_SECONDS, self.clock)
 
@@ -146,7 +118,7 @@ class RoutesSink:
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where Kafka says each goes on, with the maxima that Kafka has."""
         self._has_moved_on = True
-        self._check_identities()
+        self.lives.check()
         places = self.places.take_over(partitions)
         self._next |= places
         self._committed |= places
@@ -222,13 +194,12 @@ class RoutesSink:
             return
         try:
             self._commit(patience_seconds)
-        except MustAbort as failure:
+        except (MustAbort, Transient) as failure:
             self.log.warning("aborted", reason=str(failure))
             self._abort_now(patience_seconds)
 
     def _commit(self, patience_seconds: float) -> None:
-        if self._identity_due.due():
-            self._check_identities()
+        self.lives.check_if_due()
         offsets = self._uncommitted()
         began = self.clock()
         self._send_all(self.router.counters(int(self.now().timestamp() * 1_000_000)))
@@ -264,7 +235,7 @@ class RoutesSink:
         try:
             self.transaction.abort(patience_seconds)
         except BrokerError:
-            self._check_identities()  # a broker that went back has another reason to be given
+            self.lives.check()  # a broker that went back has another reason to be given
             raise
         self.router.forget()
         self._sent.clear()
@@ -281,21 +252,12 @@ class RoutesSink:
 
     def _return(self) -> None:
         """Goes on where Kafka says, knowing what Kafka knows."""
-        self._check_identities()
+        self.lives.check()
         places = self.places.take_over(self.consumer.assignment())
         for key, offset in places.items():
             self.consumer.seek(key, offset)
         self._next, self._committed = dict(places), dict(places)
         self._is_astray = False
-
-    def _check_identities(self) -> None:
-        """TopicRecreated if a topic is not the one that was read and written so far."""
-        found = self.identities.read(self.topics)
-        for topic, identity in found.items():
-            known = self._topic_ids.get(topic, identity)
-            if identity != known:
-                raise TopicRecreated(topic, known, identity)
-        self._topic_ids = found
 
     def _look_around(self) -> None:
         if self._lag_due.due():
@@ -303,8 +265,7 @@ class RoutesSink:
                 self.metrics.lag(key.topic, key.partition, messages)
         if self.transaction.is_open:
             return
-        if self._identity_due.due():
-            self._check_identities()
+        self.lives.check_if_due()
         if self._abandoned_due.due():
             self.end_abandoned()
 

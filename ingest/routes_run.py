@@ -22,13 +22,15 @@ from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
 from ingest.process import Log, Stop, Target, Ticker, logger, serving_metrics
 from ingest.router import Router, maxima_of
-from ingest.routes import IDENTITY_SECONDS, SINK, RoutesSink
+from ingest.routes import SINK, RoutesSink
 from ingest.routes_places import Outputs, RoutesPlaces
 from ingest.routes_transaction import Steps, Transaction
 from ingest.settings import IngestSettings
 from ingest.slots import Abandoned, Slot, lease
+from ingest.topic_lives import TopicLives
 
 CAUGHT_UP_SECONDS = 0.2
+IDENTITY_SECONDS = 10.0
 ANSWER_SECONDS = 2.0
 """How long one question to Kafka waits before a stop is looked for."""
 
@@ -101,7 +103,6 @@ class RoutesProcess:
 
     def __post_init__(self) -> None:
         self.maxima = maxima_of(self.registry)
-        self._identities = TopicIdentities(self.kafka)
         patience = EMBEDDED_PATIENCE_SECONDS if self._is_embedded else self.kafka.session_timeout_ms / 1000
         self._abandoned = Abandoned(self.ingest, self.group, patience)
 
@@ -195,16 +196,19 @@ class RoutesProcess:
             Transaction(producer, self._keeps_on, done=self.done),
             Router(self.registry, RunDecoder(self.registry, self.metrics), self.maxima),
             places,
-            self._identities,
-            [*self.read_topics, *(maxima.output.topic for maxima in self.maxima.values())],
+            self._lives(),
             self.ingest,
             self.metrics,
             self.log,
-            identity_seconds=0.0 if self._is_embedded else IDENTITY_SECONDS,
             end_abandoned=self.end_abandoned,
             pause=self.stop.wait,
             now=self.now,
         )
+
+    def _lives(self) -> TopicLives:
+        """Of all that is read, or restored from; an incarnation is looked at before each commit."""
+        topics = [*self.read_topics, *(maxima.output.topic for maxima in self.maxima.values())]
+        return TopicLives(TopicIdentities(self.kafka), topics, 0.0 if self._is_embedded else IDENTITY_SECONDS)
 
     def _begin(self, slot: Slot, producer: TransactionalProducer | RenewingProducer) -> bool:
         """False if a stop came first."""

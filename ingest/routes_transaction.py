@@ -14,11 +14,15 @@ from broker.errors import BrokerError, Fenced, MessageTooLarge, TransactionUnfin
 from broker.metadata import GroupMetadata
 from broker.producer import Headers
 from broker.record import TopicPartition
-from ingest.errors import Recoverable
+from ingest.errors import OperatorNeeded, Recoverable
 from ingest.outgoing import Outgoing
 
 STEP_SECONDS = 2.0
 """A step that gets no answer returns this often, to look whether to go on asking."""
+
+
+MOST_ABORTS = 20
+"""In a row, each tried later than the one before: about two minutes."""
 
 
 class Step(StrEnum):
@@ -42,6 +46,18 @@ class TransactionStuck(Recoverable):
     def __init__(self, step: str, seconds: float, detail: str) -> None:
         self.step, self.seconds, self.detail = step, seconds, detail
         super().__init__(f"no answer to {step} of a transaction for {seconds:.0f} s: {detail}")
+
+
+class KeepsFailing(OperatorNeeded):
+    """Transactions fail again and again; nothing is lost, and nothing goes on.
+
+    Operator action: read the cause; usually a topic is missing, or refuses what is written to it (its
+    max.message.bytes must be at least Kafka's default).
+    """
+
+    def __init__(self, attempts: int, cause: Exception) -> None:
+        self.attempts, self.cause = attempts, cause
+        super().__init__(f"{attempts} transactions in a row were aborted: {cause}")
 
 
 class MustAbort(Exception):

@@ -23,10 +23,11 @@ from ingest.errors import TopicRecreated
 from ingest.metrics import SinkMetrics
 from ingest.process import logger
 from ingest.router import Router, maxima_of
-from ingest.routes import MOST_ABORTS, KeepsFailing, RoutesSink
+from ingest.routes import RoutesSink
 from ingest.routes_places import RoutesPlaces
-from ingest.routes_transaction import Transaction
+from ingest.routes_transaction import MOST_ABORTS, KeepsFailing, Transaction
 from ingest.settings import IngestSettings
+from ingest.topic_lives import TopicLives
 from tests.ingest.fake_kafka import FakeConsumer, FakeKafka
 from tests.ingest.routes_fleet import car, pressure_reading
 
@@ -81,10 +82,10 @@ class Scene:
         )  # fmt: skip
         self.sink = RoutesSink(
             self.consumer, Transaction(self.kafka, lambda: None, clock=self.clock),
-            Router(REGISTRY, RunDecoder(REGISTRY, self.metrics), maxima), places, self.identities,
-            [A.topic, PRESSURE.topic, INTERNAL.topic, MAXIMA],
+            Router(REGISTRY, RunDecoder(REGISTRY, self.metrics), maxima), places,
+            TopicLives(self.identities, [A.topic, PRESSURE.topic, INTERNAL.topic, MAXIMA], 0.0, self.clock),
             IngestSettings(transaction_seconds=1.0, **settings), self.metrics, log,
-            identity_seconds=0.0, clock=self.clock, pause=self.clock.pause,
+            clock=self.clock, pause=self.clock.pause,
         )  # fmt: skip
         self.consumer.listener = self.sink
 
