@@ -73,6 +73,7 @@ class Fleet:
     kafka: KafkaSettings
     ingest: IngestSettings
     suffix: str
+    seed: str | None = None
     registry: Registry = field(init=False)
     sent: list[Sent] = field(default_factory=list)
     bad: list[Sent] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Fleet:
     def __post_init__(self) -> None:
         self.registry = registry_of(self.suffix)
         self._producer = Producer(self.kafka)
-        self._random = random.Random(self.suffix)  # noqa: S311 - reproducible traffic
+        self._random = random.Random(self.seed or self.suffix)  # noqa: S311 - reproducible traffic
 
     def create_topics(self) -> None:
         Topics(self.kafka).create(specs_from(self.registry, self.kafka))
@@ -115,7 +116,9 @@ class Fleet:
             self.bad.append(sent)
         return sent
 
-    def send_traffic(self, count: int, vehicles: int = 10, bad: float = 0.05) -> None:
+    def send_traffic(
+        self, count: int, *, vehicles: int = 10, bad: float = 0.05, up_to: float = 900_000.0
+    ) -> None:
         """Readings of pressure sensors, cars, and a share of messages that are neither."""
         for _ in range(count):
             number = self._random.randrange(vehicles)
@@ -125,7 +128,8 @@ class Fleet:
             elif self._random.random() < 0.3:
                 self.send("car", car(f"CAR_{number:03}", speed=self._random.uniform(0, 170)))
             else:
-                self.send_pressure(f"HONDA {number}", float(self._random.randrange(100_000, 900_000)))
+                sensor = f"honda{number}-{self._random.randrange(1000)}"
+                self.send_pressure(f"HONDA {number}", round(self._random.uniform(100_000.0, up_to)), sensor)
         self.flush()
 
     def send_pressure(self, vehicle: str, pressure: float, sensor: str = "honda1") -> Sent:
@@ -140,6 +144,12 @@ class Fleet:
         """One process, until everything that was sent is routed."""
         settings = self.ingest.model_copy(update=changes)
         run(self.kafka, settings, self.registry, stop=Stop(), until_caught_up=True)
+
+    def members(self) -> set[int]:
+        """Process ids of all that have a slot, or were killed while they had one."""
+        assert self.ingest.runtime_dir is not None
+        slots = self.ingest.runtime_dir.glob(f"{self.kafka.group_prefix}.routes.slot-*")
+        return {int((slot.read_text().split() or ["0"])[0]) for slot in slots}
 
     # -- what came out ------------------------------------------------------------------------------------
 

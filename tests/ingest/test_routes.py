@@ -92,12 +92,6 @@ def lag(fleet: Fleet) -> int:
     return sum(end - done.get(partition, 0) for partition, end in log_ends(fleet.kafka, topics).items())
 
 
-def members(fleet: Fleet) -> set[int]:
-    """Process ids of all that have a slot, or were killed while they had one."""
-    assert fleet.ingest.runtime_dir is not None
-    return {int(slot.read_text().split()[0]) for slot in fleet.ingest.runtime_dir.glob("*.slot-*")}
-
-
 # -- what comes out ---------------------------------------------------------------------------------------
 
 
@@ -200,7 +194,7 @@ def test_three_processes_then_one_under_load_with_kills(fleet: Fleet) -> None:
         for victim in victims:
             assert victim.wait(DEADLINE_SECONDS) == -signal.SIGKILL
         workers = [stack.enter_context(process(fleet)) for _ in range(3)]
-        eventually(lambda: {worker.pid for worker in workers} <= members(fleet))
+        eventually(lambda: {worker.pid for worker in workers} <= fleet.members())
         time.sleep(2)
         for worker in workers[1:]:
             worker.send_signal(signal.SIGTERM)
