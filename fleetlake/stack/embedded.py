@@ -32,6 +32,16 @@ API_VERSIONS_REQUEST = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 """Kafka's first question, version 0: size, key 18, version, correlation id 1, no client id."""
 
 
+WITH_PARENT = (
+    sys.executable,
+    "-ISc",
+    "import ctypes, os, sys\n"
+    "if sys.platform == 'linux': ctypes.CDLL(None).prctl(1, 15)  # SIGTERM when the parent is gone\n"
+    "os.execv(sys.argv[1], sys.argv[1:])",
+)
+"""Before a command line: becomes that command, bound to the life of this process."""
+
+
 class ServerDidNotStart(Exception):
     """An embedded server ended, or did not answer in time.
 
@@ -104,25 +114,26 @@ class Server:
             raise ServerDidNotStart(self.name, self.log, why)
 
 
-def start_kafka(
-    data_dir: Path, port: int | None = None, *, log: Path | None = None, timeout: float = 30.0
-) -> Server:
-    """The embedded broker, its snapshot in `data_dir`; returns when it answers."""
-    server = spawn_kafka(data_dir, port or free_port(), log or data_dir / "kafka.log")
+def start_kafka(data_dir: Path, port: int | None = None, *, timeout: float = 30.0) -> Server:
+    """The embedded broker, its snapshot in `data_dir`; returns when it answers.
+
+    For tests and benchmarks: where the system can do that, it does not outlive this process. A stack's broker
+    does, to be ended by the next start, which then knows that its log was saved.
+    """
+    server = spawn_kafka(data_dir, port or free_port(), data_dir / "kafka.log", with_parent=True)
     server.wait_ready(answers_kafka, timeout + snapshot_seconds(data_dir))
     return server
 
 
-def start_mongo(
-    data_dir: Path, port: int | None = None, *, log: Path | None = None, timeout: float = 30.0
-) -> Server:
-    """The embedded MongoDB-compatible server, its files in `data_dir`; returns when it listens."""
-    server = spawn_mongo(data_dir, port or free_port(), log or data_dir / "mongo.log")
+def start_mongo(data_dir: Path, port: int | None = None, *, timeout: float = 30.0) -> Server:
+    """The embedded MongoDB-compatible server, its files in `data_dir`; returns when it listens. Ends with
+    this process, as `start_kafka` says."""
+    server = spawn_mongo(data_dir, port or free_port(), data_dir / "mongo.log", with_parent=True)
     server.wait_ready(owns_port, timeout)
     return server
 
 
-def spawn_kafka(data_dir: Path, port: int, log: Path) -> Server:
+def spawn_kafka(data_dir: Path, port: int, log: Path, *, with_parent: bool = False) -> Server:
     """Starts the broker without waiting. Its packaged binary is started itself: the console script would
     leave the server running when it is killed."""
     _require("noida_db", "Kafka", "FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS")
@@ -131,10 +142,11 @@ def spawn_kafka(data_dir: Path, port: int, log: Path) -> Server:
         binary.chmod(0o755)
     command = [str(binary), "start", "--data-dir", str(data_dir), "--host", LOOPBACK]
     command += ["--only", "kafka", "--kafka-port", str(port)]
+    command = [*WITH_PARENT, *command] if with_parent else command
     return _spawn("kafka", command, data_dir, port, log, lambda: 60.0 + 2 * snapshot_seconds(data_dir))
 
 
-def spawn_mongo(data_dir: Path, port: int, log: Path) -> Server:
+def spawn_mongo(data_dir: Path, port: int, log: Path, *, with_parent: bool = False) -> Server:
     """Starts the server without waiting. An empty configuration file keeps others on the machine out."""
     _require("secantus", "MongoDB", "FLEETLAKE_MONGO__URI")
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -142,6 +154,7 @@ def spawn_mongo(data_dir: Path, port: int, log: Path) -> Server:
     config.touch()
     command = [sys.executable, "-m", "secantus", "--config", str(config), "--host", LOOPBACK]
     command += ["--port", str(port), "--storage-path", str(data_dir / "data"), "--log-level", "WARNING"]
+    command = [*WITH_PARENT, *command] if with_parent else command
     return _spawn("mongo", command, data_dir, port, log, lambda: 30.0)
 
 

@@ -2,12 +2,16 @@
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from fleetlake.stack.embedded import SNAPSHOT, SNAPSHOT_DRAFT, Server, start_kafka
+from fleetlake.stack.embedded import SNAPSHOT, SNAPSHOT_DRAFT, Server, start_kafka, wait_until
 from fleetlake.stack.incarnation import Incarnation, Life
+from fleetlake.stack.processes import identify
 
 
 @pytest.fixture
@@ -88,3 +92,27 @@ def test_the_real_broker_on_a_disk_that_takes_nothing_more(tmp_path: Path) -> No
     shutil.rmtree(incarnation.folder / SNAPSHOT_DRAFT)
     assert incarnation.begin() is Life.RENEWED
     assert os.listdir(incarnation.folder)
+
+
+PARENT = """
+import os, sys
+from pathlib import Path
+from fleetlake.stack.embedded import start_kafka
+print(start_kafka(Path(sys.argv[1])).process.pid, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_server_of_a_killed_test_run_does_not_stay(tmp_path: Path) -> None:
+    """Nothing spins on after a run that could not clean up; only Linux can promise that."""
+    done = subprocess.run([sys.executable, "-c", PARENT, str(tmp_path)], capture_output=True, check=False)
+    pid = int(done.stdout)
+    ended = wait_until(lambda: not is_running(pid), 20)
+    if not ended:
+        os.kill(pid, signal.SIGTERM)
+    assert ended or sys.platform != "linux"
+
+
+def is_running(pid: int) -> bool:
+    found = identify(pid)
+    return found is not None and found.is_alive
