@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from broker.record import Headers
-from ingest.decoding import DecodedRun
 from ingest.outgoing import Outgoing
+from ingest.topic_run import TopicRun
 
 EVENT_BYTES = 64 * 1024
 """Of the event in an envelope. Escaped as JSON it may take six times as much."""
@@ -61,7 +61,7 @@ def read_dead_letter(value: bytes) -> DeadLetter:
 
 
 def dead_letters(
-    run: DecodedRun, topic: str, source: str, contract_hash: str, event_bytes: int = EVENT_BYTES
+    run: TopicRun, topic: str, source: str, contract_hash: str, event_bytes: int = EVENT_BYTES
 ) -> Iterator[Outgoing]:
     """One message for every rejected row of the run, with the original key and headers."""
     errors = run.decoded["error"]
@@ -80,7 +80,7 @@ def dead_letters(
             detail=detail,
             source=source,
             source_topic=records.topic,
-            partition=records.partition,
+            partition=run.partitions[row],
             offset=records.offsets[row],
             contract_hash=contract_hash,
             size=None if value is None else len(value),

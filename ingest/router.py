@@ -5,7 +5,7 @@ belongs to the transaction that carries the messages: `forget` when it is aborte
 is committed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,6 +19,7 @@ from ingest.dead_letter import EVENT_BYTES, dead_letters
 from ingest.decoding import RunDecoder
 from ingest.maxima import Maxima, RekeyFilter
 from ingest.outgoing import Outgoing
+from ingest.topic_run import TopicRun, by_topic
 
 
 @dataclass
@@ -57,14 +58,15 @@ class Router:
         self._counts: dict[str, Counts] = {}
         self._event_bytes = EVENT_BYTES
 
-    def route(self, records: Records) -> Iterator[Outgoing]:
-        """Everything that follows from a run of messages."""
-        if records.topic in self._maxima:
-            yield from self._maxima[records.topic].rising(records)
-            return
-        contract = self._registry.for_topic(records.topic)
-        if contract is not None:
-            yield from self._route_source(records, contract)
+    def route(self, runs: Sequence[Records]) -> Iterator[Outgoing]:
+        """Everything that follows from runs of messages."""
+        for records in runs:
+            if records.topic in self._maxima:
+                yield from self._maxima[records.topic].rising(records)
+        for records, partitions in by_topic(runs):
+            contract = self._registry.for_topic(records.topic)
+            if contract is not None:
+                yield from self._route_source(records, partitions, contract)
 
     def counters(self, time_us: int) -> Iterator[Outgoing]:
         """What was routed since the last commit or abort, for the sources that want it counted."""
@@ -101,8 +103,10 @@ class Router:
         """Until the next commit: a topic refused an envelope for its size. Coordinates and hash remain."""
         self._event_bytes = 0
 
-    def _route_source(self, records: Records, contract: Contract) -> Iterator[Outgoing]:
-        run = self._decoder.decode(records)
+    def _route_source(
+        self, records: Records, partitions: Sequence[int], contract: Contract
+    ) -> Iterator[Outgoing]:
+        run = TopicRun(records, self._decoder.decode(records).decoded, partitions)
         errors = run.decoded["error"]
         counts = self._counts.setdefault(contract.name, Counts())
         counts.processed += len(run)

@@ -15,6 +15,7 @@ from ingest.dead_letter import EVENT_BYTES, DeadLetter, dead_letters, read_dead_
 from ingest.decoding import RunDecoder
 from ingest.metrics import SinkMetrics
 from ingest.outgoing import Outgoing
+from ingest.topic_run import TopicRun
 from tests.ingest.routes_fleet import car
 
 KAFKA_DEFAULT_LIMIT = 1_048_588
@@ -33,8 +34,9 @@ def run_of(*values: bytes | None, key: bytes | None = b"key", headers: Headers |
 
 
 def letters_of(records: Records, event_bytes: int = EVENT_BYTES) -> list[Outgoing]:
-    decoder = RunDecoder(REGISTRY, SinkMetrics("test"))
-    return list(dead_letters(decoder.decode(records), "dlq", "car", "the hash", event_bytes))
+    decoded = RunDecoder(REGISTRY, SinkMetrics("test")).decode(records).decoded
+    run = TopicRun(records, decoded, [records.partition] * len(records))
+    return list(dead_letters(run, "dlq", "car", "the hash", event_bytes))
 
 
 def letter_of(value: bytes | None, **beside: Any) -> tuple[Outgoing, DeadLetter]:

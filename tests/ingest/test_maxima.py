@@ -16,6 +16,7 @@ from ingest.decoding import RunDecoder
 from ingest.maxima import Maxima, RekeyFilter
 from ingest.metrics import SinkMetrics
 from ingest.outgoing import Outgoing
+from ingest.topic_run import TopicRun
 from tests.ingest.routes_fleet import pressure_reading
 
 REGISTRY = load_registry()
@@ -37,9 +38,14 @@ def records_of(topic: str, values: Sequence[bytes | None], partition: int = 0) -
 
 def rekeyed(rekey: RekeyFilter, readings: Sequence[Reading]) -> list[Outgoing]:
     """What one process re-keys of one run."""
-    values = [pressure_reading(vehicle, value) for vehicle, value in readings]
-    decoder = RunDecoder(REGISTRY, SinkMetrics("test"))
-    return list(rekey.rising(decoder.decode(records_of(CONTRACT.topics[0], values))))
+    return list(rekey.rising(run_of([pressure_reading(vehicle, value) for vehicle, value in readings])))
+
+
+def run_of(values: Sequence[bytes | None]) -> TopicRun:
+    """Messages of the source, decoded."""
+    records = records_of(CONTRACT.topics[0], values)
+    decoded = RunDecoder(REGISTRY, SinkMetrics("test")).decode(records).decoded
+    return TopicRun(records, decoded, [0] * len(records))
 
 
 def published(maxima: Maxima, partition: int, messages: Sequence[Outgoing]) -> list[Outgoing]:
@@ -103,10 +109,8 @@ def test_of_equal_readings_the_earliest_counts() -> None:
         {**base, "timestamp": "2025-07-22 22:30:45.000Z", "sensorId": "c"},
         {**base, "timestamp": "2025-07-22 22:30:45.000Z", "sensorId": "b"},
     ]
-    decoder = RunDecoder(REGISTRY, SinkMetrics("test"))
     for order in (events, events[::-1]):
-        values = [json.dumps(event).encode() for event in order]
-        [message] = new_filter().rising(decoder.decode(records_of(CONTRACT.topics[0], values)))
+        [message] = new_filter().rising(run_of([json.dumps(event).encode() for event in order]))
         assert json.loads(message.value)["sensorId"] == "b"
 
 
@@ -142,8 +146,7 @@ def test_foreign_messages_in_the_internal_topic_are_passed_over() -> None:
 
 def test_messages_without_a_reading_cost_nothing() -> None:
     """A run of rejected messages re-keys nothing."""
-    decoder = RunDecoder(REGISTRY, SinkMetrics("test"))
-    run = decoder.decode(records_of(CONTRACT.topics[0], [b"{", None]))
+    run = run_of([b"{", None])
     assert maximum_readings(run.decoded, OUTPUT).num_rows == 0
     assert list(new_filter().rising(run)) == []
 
