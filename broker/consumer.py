@@ -8,6 +8,7 @@ of a listener comes out of `poll` as itself.
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from confluent_kafka import Consumer, KafkaException
@@ -211,7 +212,8 @@ class GroupConsumer:
         if self._sharing is not None:
             self._sharing.leave()
         self._consumer.close()
-        self._health.raise_kept()
+        with suppress(errors.AuthenticationFailed):  # nobody is kept from leaving by what `poll` reports
+            self._health.raise_kept()
 
     @property
     def _owned(self) -> Starts:

@@ -1,6 +1,7 @@
 """What a group member returns, and where it stands, against the real broker."""
 
 import pytest
+from confluent_kafka import KafkaError
 from pydantic import SecretStr
 
 from broker.admin import Admin
@@ -271,6 +272,16 @@ def test_a_refused_login_comes_out_of_poll(settings: KafkaSettings, topic_name: 
 
     with pytest.raises(AuthenticationFailed):
         member.poll_until(lambda: False)
+
+
+def test_a_refused_login_keeps_nobody_from_leaving(
+    settings: KafkaSettings, topic_name: str, join: Join
+) -> None:
+    """The client goes on trying to log in; what comes of that after the last poll is no failure."""
+    member = join([topic_name], settings=settings)
+    member.consumer._health.on_error(KafkaError(KafkaError._AUTHENTICATION))
+
+    member.consumer.close()
 
 
 def test_committed_offsets_are_the_groups(either: KafkaSettings, make_topic: MakeTopic, join: Join) -> None:
