@@ -21,6 +21,8 @@ from ingest.metrics import SinkMetrics
 from ingest.process import Log
 
 BLOCKED_PAUSE_SECONDS = 0.1
+ANSWER_SECONDS = 3.0
+"""A broker that does not answer must not keep a process from ending in time; it is asked again."""
 
 
 class RestoreBlocked(Recoverable):
@@ -41,15 +43,17 @@ class RestoreBlocked(Recoverable):
 class Group(Protocol):
     """What the places need of the consumer."""
 
-    def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int | None]: ...
-    def watermarks(self, partition: TopicPartition) -> tuple[int, int]: ...
+    def committed(
+        self, partitions: Iterable[TopicPartition], timeout_s: float
+    ) -> Mapping[TopicPartition, int | None]: ...
+    def watermarks(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]: ...
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None: ...
 
 
 class OutputReader(Protocol):
     """Reads an output partition."""
 
-    def ends(self, partition: TopicPartition) -> tuple[int, int]: ...
+    def ends(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]: ...
     def read(self, partition: TopicPartition, start: int, end: int | None = None) -> Iterator[Records]: ...
 
 
@@ -79,7 +83,7 @@ class RoutesPlaces:
     def take_over(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where each goes on. What was known about them before is forgotten."""
         wanted = list(partitions)
-        committed = self.group.committed(wanted)  # 1
+        committed = self.group.committed(wanted, ANSWER_SECONDS)  # 1
         places = {partition: self._place(partition, committed[partition]) for partition in wanted}
         self._record_beginnings({key: places[key] for key in wanted if committed[key] is None})
         self._restore([partition for partition in wanted if partition.topic in self.maxima])  # 2
@@ -98,7 +102,7 @@ class RoutesPlaces:
         offset was committed, so going on at the end neither repeats nor skips any of it.
         Before the log's start: retention removed messages unread; they are counted as expired.
         """
-        low, high = self.group.watermarks(partition)
+        low, high = self.group.watermarks(partition, ANSWER_SECONDS)
         if committed is None:
             return low if partition.topic in self.maxima else self.first_offset(partition, low, high)
         if committed > high:
@@ -133,10 +137,10 @@ class RoutesPlaces:
         self, output: TopicPartition, committed: OutputReader, written: OutputReader
     ) -> tuple[int, int]:
         """The log's start and end, once everything before the end is committed or aborted."""
-        _, end = written.ends(output)
+        _, end = written.ends(output, ANSWER_SECONDS)
         began = self.clock()
         while True:
-            low, stable = committed.ends(output)
+            low, stable = committed.ends(output, ANSWER_SECONDS)
             if stable >= end:
                 return low, end
             if self.clock() - began > self.restore_seconds:

@@ -35,6 +35,9 @@ ANSWER_SECONDS = 2.0
 """How long one question to Kafka waits before a stop is looked for."""
 
 RETRY_SECONDS = 0.2
+STOP_SHARE = 0.5
+"""Share of `shutdown_seconds` for the last transaction; leaving needs the rest."""
+
 EMBEDDED_PATIENCE_SECONDS = 3.0
 """A killed process's partitions are free at once there; its successor has this long to end its
 transaction."""
@@ -103,6 +106,7 @@ class RoutesProcess:
 
     def __post_init__(self) -> None:
         self.maxima = maxima_of(self.registry)
+        self._lives = self._topic_lives()
         patience = EMBEDDED_PATIENCE_SECONDS if self._is_embedded else self.kafka.session_timeout_ms / 1000
         self._abandoned = Abandoned(self.ingest, self.group, patience)
 
@@ -196,7 +200,7 @@ class RoutesProcess:
             Transaction(producer, self._keeps_on, done=self.done),
             Router(self.registry, RunDecoder(self.registry, self.metrics), self.maxima),
             places,
-            self._lives(),
+            self._lives,
             self.ingest,
             self.metrics,
             self.log,
@@ -205,7 +209,7 @@ class RoutesProcess:
             now=self.now,
         )
 
-    def _lives(self) -> TopicLives:
+    def _topic_lives(self) -> TopicLives:
         """Of all that is read, or restored from; an incarnation is looked at before each commit."""
         topics = [*self.read_topics, *(maxima.output.topic for maxima in self.maxima.values())]
         return TopicLives(TopicIdentities(self.kafka), topics, 0.0 if self._is_embedded else IDENTITY_SECONDS)
@@ -229,8 +233,11 @@ class RoutesProcess:
         return False
 
     def _keeps_on(self) -> None:
-        """Asked while a step of a transaction has no answer."""
-        if self.stop.overdue(self.ingest.shutdown_seconds):
+        """Asked while a step of a transaction has no answer. A broker that came back without its last second
+        may never answer; asking who it is must not wait for it in turn."""
+        if self._is_embedded:
+            self._lives.check()
+        if self.stop.overdue(self.ingest.shutdown_seconds * STOP_SHARE):
             raise Shutdown(SINK, self.ingest.shutdown_seconds)
 
     def _loop(self, sink: RoutesSink, consumer: GroupConsumer, goals: list[Callable[[], Target]]) -> bool:

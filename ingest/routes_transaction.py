@@ -5,6 +5,7 @@ again, a transaction that cannot be committed is aborted, and if neither is poss
 its successor's first act settles it.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -18,7 +19,10 @@ from ingest.errors import OperatorNeeded, Recoverable
 from ingest.outgoing import Outgoing
 
 STEP_SECONDS = 2.0
-"""A step that gets no answer returns this often, to look whether to go on asking."""
+"""What a step is given for its answer before it is asked again; the client library may take far longer."""
+
+LOOK_SECONDS = 0.2
+"""How often to look whether to go on waiting."""
 
 
 MOST_ABORTS = 20
@@ -168,7 +172,7 @@ class Transaction:
         began = self._clock()
         while True:
             try:
-                step()
+                self._answer(step)
             except TransactionUnfinished as error:
                 waited = self._clock() - began
                 if waited > patience_seconds:
@@ -176,3 +180,23 @@ class Transaction:
                 self._keeps_on()
             else:
                 return
+
+    def _answer(self, step: Callable[[], None]) -> None:
+        """In a thread of its own, because the client library cannot be interrupted. Who gives up waiting ends
+        the process, and the thread with it."""
+        failures: list[BaseException] = []
+
+        def ask() -> None:
+            try:
+                step()
+            except BaseException as failure:  # noqa: BLE001 - raised by who waits
+                failures.append(failure)
+
+        thread = threading.Thread(target=ask, name="transaction-step", daemon=True)
+        thread.start()
+        thread.join(LOOK_SECONDS)
+        while thread.is_alive():
+            self._keeps_on()
+            thread.join(LOOK_SECONDS)
+        if failures:
+            raise failures[0]

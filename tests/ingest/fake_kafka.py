@@ -108,7 +108,7 @@ class FakeReader:
 
     kafka: FakeKafka
 
-    def ends(self, partition: TopicPartition) -> tuple[int, int]:
+    def ends(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
         return 0, len(self.kafka.logs.get(partition, []))
 
     def read(self, partition: TopicPartition, start: int, end: int | None = None) -> Iterator[Records]:
@@ -154,10 +154,12 @@ class FakeConsumer:
     def group_metadata(self) -> GroupMetadata:
         return GroupMetadata(self.kafka.generation)
 
-    def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int | None]:
+    def committed(
+        self, partitions: Iterable[TopicPartition], timeout_s: float
+    ) -> Mapping[TopicPartition, int | None]:
         return {partition: self.kafka.offsets.get(partition) for partition in partitions}
 
-    def watermarks(self, partition: TopicPartition) -> tuple[int, int]:
+    def watermarks(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
         return 0, len(self.kafka.logs.get(partition, []))
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:

@@ -345,3 +345,28 @@ def test_an_idle_process_writes_nothing(fleet: Fleet) -> None:
         time.sleep(2)
     assert failures == []
     assert log_ends(fleet.kafka, topics) == before
+
+
+@pytest.mark.slow
+def test_a_stop_ends_in_time_when_the_broker_is_away(tmp_path: Path, ingest: IngestSettings) -> None:
+    """With a transaction open: nobody can be asked, so its successor settles it."""
+    server = start_kafka(tmp_path / "kafka")
+    incarnation = tmp_path / "incarnation"
+    incarnation.write_text("only life")
+    kafka = KafkaSettings(bootstrap_servers=server.address, incarnation_file=incarnation)
+    fleet = Fleet(kafka, ingest.model_copy(update={"transaction_seconds": 5.0}), "away")
+    fleet.create_topics()
+    try:
+        with process(fleet) as worker:
+            eventually(lambda: worker.pid in fleet.members())
+            with under_load(fleet, 200):
+                time.sleep(3)
+            server.kill()
+            worker.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            worker.wait(20)
+            assert time.monotonic() - began < ingest.shutdown_seconds
+        server = start_kafka(tmp_path / "kafka", server.port)
+        fleet.catch_up()
+    finally:
+        server.stop()

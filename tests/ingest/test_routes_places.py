@@ -34,11 +34,13 @@ class FakeKafka:
     values: list[bytes] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
-    def committed(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int | None]:
+    def committed(
+        self, partitions: Iterable[TopicPartition], timeout_s: float
+    ) -> Mapping[TopicPartition, int | None]:
         self.asked.append("committed")
         return {partition: self.offsets.get(partition) for partition in partitions}
 
-    def watermarks(self, partition: TopicPartition) -> tuple[int, int]:
+    def watermarks(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
         return self.ends.get(partition, (0, 100))
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -60,7 +62,7 @@ class StableReader:
 
     kafka: FakeKafka
 
-    def ends(self, partition: TopicPartition) -> tuple[int, int]:
+    def ends(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
         assert partition == PUBLISHED
         stable = self.kafka.stable
         return 0, stable.pop(0) if len(stable) > 1 else stable[0]
@@ -81,7 +83,7 @@ class WrittenReader:
 
     kafka: FakeKafka
 
-    def ends(self, partition: TopicPartition) -> tuple[int, int]:
+    def ends(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
         self.kafka.asked.append("written end")
         return 0, self.kafka.written
 
