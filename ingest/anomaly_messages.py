@@ -12,8 +12,8 @@ from contracts.anomalies import anomaly_id, find_anomalies
 from contracts.catalog import Catalog
 from contracts.model import Contract
 from contracts.times import iso_text
+from ingest.decoding import DecodedRun
 from ingest.outgoing import Outgoing
-from ingest.topic_run import TopicRun
 
 
 class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,11 +36,12 @@ class Anomaly(msgspec.Struct, frozen=True, kw_only=True):
 _encode = msgspec.json.Encoder().encode
 
 
-def anomaly_messages(run: TopicRun, contract: Contract, catalog: Catalog) -> Iterator[Outgoing]:
+def anomaly_messages(run: DecodedRun, contract: Contract, catalog: Catalog) -> Iterator[Outgoing]:
     """One message for every threshold that a reading of the run crossed, in the order of the run."""
     found = find_anomalies(run.decoded, catalog, contract)
     if not found.num_rows:
         return
+    partitions = run.partitions()
     times = found["event_time"].cast("int64").to_pylist()
     names = ("row", "vehicle_id", "signal", "sensor", "kind", "value", "threshold")
     columns = (found[name].to_pylist() for name in names)
@@ -56,7 +57,7 @@ def anomaly_messages(run: TopicRun, contract: Contract, catalog: Catalog) -> Ite
             threshold=threshold,
             event_time=iso_text(time),
             source_topic=run.records.topic,
-            partition=run.partitions[row],
+            partition=partitions[row],
             offset=run.records.offsets[row],
         )
         yield Outgoing("anomaly", contract.anomaly_topic, vehicle.encode(), _encode(anomaly))

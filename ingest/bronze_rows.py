@@ -17,7 +17,7 @@ def bronze_rows(run: DecodedRun, topic_id: str, ingest_time: datetime) -> pa.Rec
     columns = {
         "topic_id": pa.repeat(topic_id, rows),
         "topic": pa.repeat(records.topic, rows),
-        "partition": pa.repeat(pa.scalar(records.partition, pa.int32()), rows),
+        "partition": pa.array(run.partitions(), pa.int32()),
         "offset": pa.array(records.offsets, pa.int64()),
         "kafka_time": _kafka_times(records.times_ms),
         "key": pa.array(records.keys, pa.binary()),

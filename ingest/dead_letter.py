@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from broker.record import Headers
+from ingest.decoding import DecodedRun
 from ingest.outgoing import Outgoing
-from ingest.topic_run import TopicRun
 
 EVENT_BYTES = 64 * 1024
 """Of the event in an envelope. Escaped as JSON it may take six times as much."""
@@ -61,13 +61,13 @@ def read_dead_letter(value: bytes) -> DeadLetter:
 
 
 def dead_letters(
-    run: TopicRun, topic: str, source: str, contract_hash: str, event_bytes: int = EVENT_BYTES
+    run: DecodedRun, topic: str, source: str, contract_hash: str, event_bytes: int = EVENT_BYTES
 ) -> Iterator[Outgoing]:
     """One message for every rejected row of the run, with the original key and headers."""
     errors = run.decoded["error"]
     if errors.null_count == len(errors):
         return
-    records = run.records
+    records, partitions = run.records, run.partitions()
     rows = np.flatnonzero(errors.is_valid())
     reasons, details = errors.take(rows), run.decoded["error_detail"].take(rows)
     reasons_and_details = zip(reasons.to_pylist(), details.to_pylist(), strict=True)
@@ -80,7 +80,7 @@ def dead_letters(
             detail=detail,
             source=source,
             source_topic=records.topic,
-            partition=run.partitions[row],
+            partition=partitions[row],
             offset=records.offsets[row],
             contract_hash=contract_hash,
             size=None if value is None else len(value),

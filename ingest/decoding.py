@@ -1,7 +1,9 @@
-"""From Kafka records to decoded columns, row by row aligned: what every sink does first with a poll."""
+"""From Kafka records to decoded columns, row by row aligned: what every sink does first with its polls."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,18 +13,31 @@ from contracts.decode import Decoder, RawBatch
 from contracts.load import Registry
 from ingest.metrics import SinkMetrics
 
+T = TypeVar("T")
+Part = tuple[int, int]
+"""A partition, and how many rows that follow each other are of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedRun:
-    """Messages of one partition and what the contract made of them; row i of both is the same message."""
+    """Messages of one topic and what its contract made of them; row i of both is the same message.
+
+    `parts` tells their partitions; `records.partition` and `records.next_offset` mean nothing where there are
+    several.
+    """
 
     records: Records
     decoded: pa.RecordBatch
+    parts: Sequence[Part]
     size_bytes: int
     """Bytes of all payloads."""
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def partitions(self) -> list[int]:
+        """The partition of every row."""
+        return list(chain.from_iterable(repeat(*part) for part in self.parts))
 
 
 class RunDecoder:
@@ -32,13 +47,21 @@ class RunDecoder:
         self._registry, self._metrics = registry, metrics
         self._decoders: dict[str, Decoder] = {}
 
-    def decode(self, records: Records) -> DecodedRun:
-        """Never raises on input: what cannot be read is a row with an error."""
+    def decode_all(self, runs: Sequence[Records]) -> Iterator[DecodedRun]:
+        """The runs of each topic together: a message in a large batch costs a fraction of one in a small
+        batch."""
+        for topic in dict.fromkeys(records.topic for records in runs):
+            yield self.decode(*(records for records in runs if records.topic == topic))
+
+    def decode(self, *runs: Records) -> DecodedRun:
+        """Runs of one topic. Never raises on input: what cannot be read is a row with an error."""
+        records = runs[0] if len(runs) == 1 else _joined(runs)
         decoder = self._decoders.get(records.topic)
         if decoder is None:
             decoder = self._decoders[records.topic] = self._registry.decoder(records.topic)
         decoded = decoder.decode(RawBatch(records.values, records.times_ms, records.keys, records.headers))
-        run = DecodedRun(records, decoded, records.size_bytes)
+        parts = [(each.partition, len(each)) for each in runs]
+        run = DecodedRun(records, decoded, parts, records.size_bytes)
         self._count(decoder.contract.name, run)
         return run
 
@@ -48,6 +71,22 @@ class RunDecoder:
             self._metrics.rejected(source, reason, count)
         for reason, count in _counts(_rejected_reasons(run.decoded)).items():
             self._metrics.rejected_signals(source, reason, count)
+
+
+def _joined(runs: Sequence[Records]) -> Records:
+    def column(of: Callable[[Records], list[T]]) -> list[T]:
+        return list(chain.from_iterable(map(of, runs)))
+
+    return Records(
+        topic=runs[0].topic,
+        partition=runs[0].partition,
+        offsets=column(lambda records: records.offsets),
+        times_ms=column(lambda records: records.times_ms),
+        keys=column(lambda records: records.keys),
+        headers=column(lambda records: records.headers),
+        values=column(lambda records: records.values),
+        next_offset=runs[-1].next_offset,
+    )
 
 
 def _rejected_reasons(decoded: pa.RecordBatch) -> pa.Array:

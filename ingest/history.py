@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from broker.consumer import GroupConsumer
 from broker.errors import Transient as BrokerTransient
-from broker.record import TopicPartition
+from broker.record import Records, TopicPartition
 from ingest.decoding import DecodedRun, RunDecoder
 from ingest.errors import Shutdown
 from ingest.history_buffer import BufferFailed, HistoryBuffer
@@ -26,6 +26,8 @@ SINK = "history"
 POLL_RECORDS = 20_000
 """Messages per poll: enough to make columns cheap, few enough to keep a run in the processor's cache."""
 
+DECODED_AT_ONCE = 8_192
+DECODE_SECONDS = 0.5
 POLL_SECONDS = 0.1
 IDENTITY_SECONDS = 10.0
 FIRST_RECOVERY_PAUSE_SECONDS = 0.2
@@ -84,6 +86,8 @@ class HistorySink:
     _uncommitted: Uncommitted = field(init=False)
     _identity_check: Ticker = field(init=False)
     _lag_report: Ticker = field(init=False)
+    _collected: list[Records] = field(default_factory=list)
+    _collected_since: float = 0.0
     _stalled_since: float | None = None
     _is_paused: bool = False
     _is_astray: bool = False
@@ -107,11 +111,11 @@ class HistorySink:
                 return
             for records in polled:
                 self.partitions.advance(records)
-                run = self.decoder.decode(records)
-                self.buffer.append(run, self.partitions.topic_ids[records.topic])
-                self._uncommitted.add(run)
+                self._collect(records)
             if self.partitions.advance_to(self.consumer.positions()):
                 self._uncommitted.touch()
+            if self._is_decoding_due():
+                self._decode()
             if self._identity_check.due():
                 self.partitions.check_identities()
             if self._uncommitted.is_due(self.settings):
@@ -169,10 +173,30 @@ class HistorySink:
 
     # -- steps --------------------------------------------------------------------------------------------
 
+    def _collect(self, records: Records) -> None:
+        if not self._collected:
+            self._collected_since = self.clock()
+        self._collected.append(records)
+        self._uncommitted.touch()
+
+    def _is_decoding_due(self) -> bool:
+        """Few messages wait for more to be decoded with: nobody sees them before the commit anyway."""
+        return bool(self._collected) and (
+            sum(map(len, self._collected)) >= DECODED_AT_ONCE
+            or self.clock() - self._collected_since >= DECODE_SECONDS
+        )
+
+    def _decode(self) -> None:
+        runs, self._collected = self._collected, []
+        for run in self.decoder.decode_all(runs):
+            self.buffer.append(run, self.partitions.topic_ids[run.records.topic])
+            self._uncommitted.add(run)
+
     def _commit(self) -> None:
         """Queues a commit of everything read, under identities read after the last of it."""
         if self._uncommitted.is_empty:
             return
+        self._decode()
         self.partitions.check_identities()  # a broker that is away answers nothing: then nothing is committed
         self._identity_check.restart()
         self.buffer.commit(
@@ -234,6 +258,7 @@ class HistorySink:
         """Forgets what is not committed; what was or is being polled is read again, not gone on from."""
         self.buffer.drop()
         self.metrics.dropped()
+        self._collected.clear()
         self._uncommitted = Uncommitted(self.clock)
         self._is_astray = True
 

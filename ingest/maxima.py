@@ -15,8 +15,8 @@ from broker.record import Records, TopicPartition
 from contracts.maximum import maximum_readings
 from contracts.model import Contract, MaximumOutput
 from contracts.render import MaximumDocuments, MaximumReading
+from ingest.decoding import DecodedRun
 from ingest.outgoing import Outgoing
-from ingest.topic_run import TopicRun
 
 MOST_REMEMBERED = 500_000
 """Vehicles a filter remembers, at most: about 60 MB. Forgetting costs messages, nothing else."""
@@ -32,7 +32,7 @@ class RekeyFilter:
         self._documents = MaximumDocuments(contract, output)
         self._greatest: dict[str, float] = {}
 
-    def rising(self, run: TopicRun) -> Iterator[Outgoing]:
+    def rising(self, run: DecodedRun) -> Iterator[Outgoing]:
         """Per vehicle the run's greatest reading, if it is above all that were re-keyed and not forgotten.
 
         Of equal readings the earliest counts, then the sensor's name decides.

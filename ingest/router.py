@@ -16,10 +16,9 @@ from contracts.model import Contract
 from contracts.times import iso_text
 from ingest.anomaly_messages import anomaly_messages
 from ingest.dead_letter import EVENT_BYTES, dead_letters
-from ingest.decoding import RunDecoder
+from ingest.decoding import DecodedRun, RunDecoder
 from ingest.maxima import Maxima, RekeyFilter
 from ingest.outgoing import Outgoing
-from ingest.topic_run import TopicRun, by_topic
 
 
 @dataclass
@@ -60,13 +59,14 @@ class Router:
 
     def route(self, runs: Sequence[Records]) -> Iterator[Outgoing]:
         """Everything that follows from runs of messages."""
+        sources = [records for records in runs if records.topic not in self._maxima]
         for records in runs:
             if records.topic in self._maxima:
                 yield from self._maxima[records.topic].rising(records)
-        for records, partitions in by_topic(runs):
-            contract = self._registry.for_topic(records.topic)
+        for run in self._decoder.decode_all(sources):
+            contract = self._registry.for_topic(run.records.topic)
             if contract is not None:
-                yield from self._route_source(records, partitions, contract)
+                yield from self._route_source(run, contract)
 
     def counters(self, time_us: int) -> Iterator[Outgoing]:
         """What was routed since the last commit or abort, for the sources that want it counted."""
@@ -103,10 +103,7 @@ class Router:
         """Until the next commit: a topic refused an envelope for its size. Coordinates and hash remain."""
         self._event_bytes = 0
 
-    def _route_source(
-        self, records: Records, partitions: Sequence[int], contract: Contract
-    ) -> Iterator[Outgoing]:
-        run = TopicRun(records, self._decoder.decode(records).decoded, partitions)
+    def _route_source(self, run: DecodedRun, contract: Contract) -> Iterator[Outgoing]:
         errors = run.decoded["error"]
         counts = self._counts.setdefault(contract.name, Counts())
         counts.processed += len(run)

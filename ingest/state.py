@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from broker.consumer import GroupConsumer
 from broker.errors import OffsetOutOfRange
 from broker.errors import Transient as BrokerTransient
-from broker.record import TopicPartition
+from broker.record import Records, TopicPartition
 from ingest.decoding import RunDecoder
 from ingest.errors import Shutdown
 from ingest.metrics import SinkMetrics
 from ingest.process import Log, Ticker
 from ingest.settings import IngestSettings
-from ingest.state_columns import by_topic
 from ingest.state_places import StatePlaces
 from ingest.state_reduce import StateWindow
 from ingest.state_writer import Checkpoint, Flush, StateWriter
@@ -25,6 +24,7 @@ from lake.errors import Transient as StoreTransient
 
 SINK = "state"
 POLL_RECORDS = 20_000
+DECODED_AT_ONCE = 8_192
 POLL_SECONDS = 0.02
 """A poll waits this long for messages; it is part of the delay that people see."""
 
@@ -70,6 +70,9 @@ class StateSink:
     _is_over: bool = False
     _is_paused: bool = False
     _stalled_since: float | None = None
+    _collected: list[Records] = field(default_factory=list)
+    _unwritten_since: float | None = None
+    """When the oldest message came in that no flush has taken; None while there is none."""
 
     def __post_init__(self) -> None:
         self._checkpoint_due = Ticker(CHECKPOINT_SECONDS, self.clock)
@@ -84,9 +87,7 @@ class StateSink:
             if not self._may_poll():
                 return
             polled = self.consumer.poll(POLL_RECORDS, POLL_SECONDS)
-            for records, places in by_topic(polled):
-                self.window.add(self.decoder.decode(records), places)
-                self._rows_read += len(records)
+            self._collect(polled)
             self.places.advance_to(self.consumer.positions())
             self._flush_if_due(is_full_poll=sum(map(len, polled)) >= POLL_RECORDS)
             self._report_lag()
@@ -103,7 +104,7 @@ class StateSink:
         if not all(offset >= ends.get(key, 0) for key, offset in offsets.items()) or self.writer.is_busy:
             return False
         self._settle()
-        if not self.places.is_uncommitted and self.window.since is None:
+        if not self.places.is_uncommitted and self._unwritten_since is None:
             return True
         self._flush(with_checkpoint=True)
         return False
@@ -151,14 +152,29 @@ class StateSink:
 
     # -- steps --------------------------------------------------------------------------------------------
 
+    def _collect(self, polled: Sequence[Records]) -> None:
+        """Few messages wait for the flush to be decoded together."""
+        if not polled:
+            return
+        self._collected += polled
+        self._rows_read += sum(map(len, polled))
+        self._unwritten_since = self.clock() if self._unwritten_since is None else self._unwritten_since
+        if sum(map(len, self._collected)) >= DECODED_AT_ONCE:
+            self._decode()
+
+    def _decode(self) -> None:
+        runs, self._collected = self._collected, []
+        for run in self.decoder.decode_all(runs):
+            self.window.add(run)
+
     def _flush_if_due(self, *, is_full_poll: bool) -> None:
         if self.writer.is_busy:
             return
-        if self.window.since is None:
+        if self._unwritten_since is None:
             if self.places.is_uncommitted and self._checkpoint_due.due():
                 self._flush(with_checkpoint=True)
             return
-        age = self.clock() - self.window.since
+        age = self.clock() - self._unwritten_since
         if age < self.settings.state_flush_ms / 1000 and not self._is_full():
             return
         if age >= CATCH_UP_SECONDS or self._is_full() or not (is_full_poll or self._is_behind()):
@@ -166,6 +182,8 @@ class StateSink:
 
     def _flush(self, *, with_checkpoint: bool) -> None:
         checkpoint = Checkpoint(self.places.collection_id, self.places.held()) if with_checkpoint else None
+        self._decode()
+        self._unwritten_since = None
         self.places.begin_flush()
         self._rows_in_flush = self._rows_read
         self.writer.submit(Flush(self.window.take(), checkpoint))
@@ -203,7 +221,7 @@ class StateSink:
         if not self.writer.drain(seconds):
             return False
         self._settle()
-        if not self.places.is_uncommitted and self.window.since is None:
+        if not self.places.is_uncommitted and self._unwritten_since is None:
             return True
         self._flush(with_checkpoint=True)
         if not self.writer.drain(max(0.0, until - self.clock())):

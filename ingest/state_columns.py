@@ -4,7 +4,6 @@ A row's `key` is the signal's name, or name, NUL and sensor where the contract k
 percent-encoded and hold no NUL. Rows of signals that no catalog knows may remain: `state_reduce` drops them.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 
@@ -12,36 +11,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from broker.record import Records
+from broker.record import TopicPartition
 from contracts.load import Registry
 from contracts.model import Contract, SignalField
 from ingest.decoding import DecodedRun
 
 SENSOR_MARK = "\0"
 """Between signal and sensor in a key."""
-
-
-Place = tuple[str, int]
-"""`topic/partition`, and how many of the messages that follow each other come from there."""
-
-
-def by_topic(polled: Sequence[Records]) -> Iterator[tuple[Records, list[Place]]]:
-    """The runs of a poll joined per topic, with their places: decoding a message in a large batch costs a
-    fraction of what it costs in a small one."""
-    topics = dict.fromkeys(records.topic for records in polled)
-    for topic in topics:
-        runs = [records for records in polled if records.topic == topic]
-        joined = Records(
-            topic,
-            runs[0].partition,
-            list(chain.from_iterable(run.offsets for run in runs)),
-            list(chain.from_iterable(run.times_ms for run in runs)),
-            list(chain.from_iterable(run.keys for run in runs)),
-            list(chain.from_iterable(run.headers for run in runs)),
-            list(chain.from_iterable(run.values for run in runs)),
-            runs[-1].next_offset,
-        )
-        yield joined if len(runs) > 1 else runs[0], [(str(run.topic_partition), len(run)) for run in runs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +39,13 @@ class TopicColumns:
             contract is not None and contract.state_sensor == "per_sensor",
         )
 
-    def rows(self, run: DecodedRun, places: Sequence[Place]) -> pl.DataFrame:
+    def rows(self, run: DecodedRun) -> pl.DataFrame:
         """One row per signal: vehicle, key, t (effective time in µs), value or text, coordinates p and o."""
         decoded, records = run.decoded, run.records
         signals = decoded.column("signals")
         flat: pa.StructArray = pc.list_flatten(signals)
         vehicles, offsets = decoded.column("vehicle_id"), pa.array(records.offsets, pa.int64())
-        names = pa.array(list(chain.from_iterable(repeat(*place) for place in places)), pa.string())
+        names = _place_names(run)
         if not _is_one_each(signals, len(flat)):
             parents = pc.list_parent_indices(signals)
             vehicles, offsets, names = (each.take(parents) for each in (vehicles, offsets, names))
@@ -100,6 +76,12 @@ class TopicColumns:
             .with_columns((pl.col("key") + sensor).alias("key"))
             .drop("sensor")
         )
+
+
+def _place_names(run: DecodedRun) -> pa.Array:
+    """`topic/partition` of every row."""
+    names = ((str(TopicPartition(run.records.topic, partition)), rows) for partition, rows in run.parts)
+    return pa.array(list(chain.from_iterable(repeat(*each) for each in names)), pa.string())
 
 
 def _is_one_each(lists: pa.ListArray, items: int) -> bool:

@@ -4,8 +4,7 @@ A window may be reduced any number of times, in any split, and the candidates ar
 the state sink read on while a write is under way.
 """
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -14,7 +13,7 @@ import polars as pl
 
 from contracts.load import Registry
 from ingest.decoding import DecodedRun
-from ingest.state_columns import SENSOR_MARK, Place, TopicColumns
+from ingest.state_columns import SENSOR_MARK, TopicColumns
 from lake.state_model import Entry, VehicleState, state_key
 
 SCHEMA = {
@@ -53,7 +52,8 @@ class Candidates:
         return newest if isinstance(newest, int) else None
 
     def states(self, written_us: int) -> Iterator[VehicleState]:
-        """As the state store takes them, one per vehicle."""
+        """As the state store takes them, one per vehicle. Who has the oldest reading has waited longest and
+        comes first."""
         vehicles = _by_vehicle(self.latest)
         maxima = dict(_by_vehicle(self.greatest))
         for vehicle, signals in vehicles:
@@ -63,26 +63,23 @@ class Candidates:
 class StateWindow:
     """Readings since the last flush, reduced as they come. Memory grows with vehicles, not with messages."""
 
-    def __init__(self, registry: Registry, clock: Callable[[], float] = time.monotonic) -> None:
-        self._registry, self._clock = registry, clock
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
         self._topics: dict[str, TopicColumns] = {}
         self._catalogued = list(registry.catalog)
         self._parts = _Parts()
         self._reduced = _nothing()
         self.payload_bytes = 0
-        self.since: float | None = None
-        """When the oldest reading came in; None while there is none."""
 
-    def add(self, run: DecodedRun, places: Sequence[Place] | None = None) -> None:
-        """Takes the readings of messages of one topic, which come from one partition or from `places`."""
+    def add(self, run: DecodedRun) -> None:
+        """Takes the readings of messages of one topic."""
         columns = self._columns(run.records.topic)
-        rows = columns.rows(run, places or [(str(run.records.topic_partition), len(run))])
+        rows = columns.rows(run)
         size = run.size_bytes
         self._parts.add(rows, size)
         if columns.tracked:
             self._parts.greatest.append(columns.tracked_rows(rows))
         self.payload_bytes += size
-        self.since = self._clock() if self.since is None else self.since
         if self._parts.rows >= REDUCE_ROWS or self._parts.size >= REDUCE_BYTES:
             self.reduce()
 
@@ -95,7 +92,7 @@ class StateWindow:
         """Everything since the last call."""
         self.reduce()
         taken, self._reduced = self._reduced, _nothing()
-        self.payload_bytes, self.since = 0, None
+        self.payload_bytes = 0
         return taken
 
     def _columns(self, topic: str) -> TopicColumns:
@@ -163,7 +160,8 @@ def _size(held: Candidates) -> int:
 
 def _by_vehicle(rows: pl.DataFrame) -> Iterator[tuple[str, dict[str, Entry]]]:
     columns = ["vehicle", "key", "t", "value", "text", "p", "o"]
-    for vehicle, group in groupby(rows.sort("vehicle").select(columns).iter_rows(), itemgetter(0)):
+    in_turn = rows.sort(pl.col("t").min().over("vehicle"), "vehicle").select(columns)
+    for vehicle, group in groupby(in_turn.iter_rows(), itemgetter(0)):
         yield (
             vehicle,
             {

@@ -67,8 +67,7 @@ class Motion:
 
     def _claims(self, records: Records, offsets: set[int]) -> Iterator[Claim]:
         columns = TopicColumns.of(self.registry, records.topic)
-        places = [(str(records.topic_partition), len(records))]
-        rows = columns.rows(self._decoder.decode(records), places).filter(pl.col("o").is_in(list(offsets)))
+        rows = columns.rows(self._decoder.decode(records)).filter(pl.col("o").is_in(list(offsets)))
         for row in rows.iter_rows(named=True):
             value = row["value"] + 0.0 if row["text"] is None else row["text"]
             yield Claim(row["vehicle"], state_key_of(row["key"]), Entry(row["t"], value, row["p"], row["o"]))

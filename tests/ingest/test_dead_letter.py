@@ -15,7 +15,6 @@ from ingest.dead_letter import EVENT_BYTES, DeadLetter, dead_letters, read_dead_
 from ingest.decoding import RunDecoder
 from ingest.metrics import SinkMetrics
 from ingest.outgoing import Outgoing
-from ingest.topic_run import TopicRun
 from tests.ingest.routes_fleet import car
 
 KAFKA_DEFAULT_LIMIT = 1_048_588
@@ -34,8 +33,7 @@ def run_of(*values: bytes | None, key: bytes | None = b"key", headers: Headers |
 
 
 def letters_of(records: Records, event_bytes: int = EVENT_BYTES) -> list[Outgoing]:
-    decoded = RunDecoder(REGISTRY, SinkMetrics("test")).decode(records).decoded
-    run = TopicRun(records, decoded, [records.partition] * len(records))
+    run = RunDecoder(REGISTRY, SinkMetrics("test")).decode(records)
     return list(dead_letters(run, "dlq", "car", "the hash", event_bytes))
 
 

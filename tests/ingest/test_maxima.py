@@ -12,11 +12,10 @@ from broker.record import Records
 from contracts.load import load_registry
 from contracts.maximum import maximum_readings
 from ingest import maxima as maxima_module
-from ingest.decoding import RunDecoder
+from ingest.decoding import DecodedRun, RunDecoder
 from ingest.maxima import Maxima, RekeyFilter
 from ingest.metrics import SinkMetrics
 from ingest.outgoing import Outgoing
-from ingest.topic_run import TopicRun
 from tests.ingest.routes_fleet import pressure_reading
 
 REGISTRY = load_registry()
@@ -41,11 +40,10 @@ def rekeyed(rekey: RekeyFilter, readings: Sequence[Reading]) -> list[Outgoing]:
     return list(rekey.rising(run_of([pressure_reading(vehicle, value) for vehicle, value in readings])))
 
 
-def run_of(values: Sequence[bytes | None]) -> TopicRun:
+def run_of(values: Sequence[bytes | None]) -> DecodedRun:
     """Messages of the source, decoded."""
     records = records_of(CONTRACT.topics[0], values)
-    decoded = RunDecoder(REGISTRY, SinkMetrics("test")).decode(records).decoded
-    return TopicRun(records, decoded, [0] * len(records))
+    return RunDecoder(REGISTRY, SinkMetrics("test")).decode(records)
 
 
 def published(maxima: Maxima, partition: int, messages: Sequence[Outgoing]) -> list[Outgoing]:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,6 @@ from contracts.registry import Registry
 from contracts.schema import DECODED
 from ingest import state_reduce
 from ingest.decoding import DecodedRun
-from ingest.state_columns import by_topic
 from ingest.state_reduce import StateWindow
 from lake.state_model import Entry, VehicleState, maximum_order, state_key, state_order
 
@@ -74,7 +74,8 @@ def run_of(topic: str, partition: int, offset: int, messages: Sequence[Sequence[
         topic, partition, list(range(offset, offset + count)), [0] * count, [None] * count, [None] * count,
         [b"x"] * count, offset + count,
     )  # fmt: skip
-    return DecodedRun(records, pa.RecordBatch.from_pylist(rows, schema=DECODED), records.size_bytes)
+    decoded = pa.RecordBatch.from_pylist(rows, schema=DECODED)
+    return DecodedRun(records, decoded, [(partition, count)], records.size_bytes)
 
 
 def expected(
@@ -124,26 +125,16 @@ def test_candidates_are_the_maximum_whatever_the_order_and_the_split(
     assert found(window) == expected(runs, per_sensor=per_sensor)
 
 
-def test_runs_of_a_poll_are_joined_per_topic_and_keep_their_places() -> None:
+def test_a_run_of_several_partitions_keeps_their_places() -> None:
     """Each candidate still names the partition and offset that it came from."""
-    runs = [
-        run_of("telemetry_raw", partition, offset, [[(vehicle, "speed", None, 1, 1.0)]] * 2)
-        for partition, offset, vehicle in ((0, 5, "a"), (1, 9, "b"), (0, 7, "c"))
-    ]
-    other = run_of("nobody", 3, 0, [[]])
-    joined = list(by_topic([run.records for run in (*runs, other)]))
-    assert [(records.topic, records.offsets) for records, _ in joined] == [
-        ("telemetry_raw", [5, 6, 9, 10, 7, 8]),
-        ("nobody", [0]),
-    ]
-    records, places = joined[0]
-    decoded = pa.Table.from_batches([run.decoded for run in runs]).combine_chunks().to_batches()[0]
+    run = run_of("telemetry_raw", 0, 5, [[(vehicle, "speed", None, 1, 1.0)] for vehicle in "abc"])
     window = StateWindow(MERGED)
-    window.add(DecodedRun(records, decoded, records.size_bytes), places)
+    window.add(replace(run, parts=[(0, 1), (10, 2)]))
+
     entries = {vehicle: signals["speed"] for vehicle, (signals, _) in found(window).items()}
     assert entries == {
         vehicle: Entry(1, 1.0, f"telemetry_raw/{partition}", offset)
-        for vehicle, partition, offset in (("a", 0, 6), ("b", 1, 10), ("c", 0, 8))
+        for vehicle, partition, offset in (("a", 0, 5), ("b", 10, 6), ("c", 10, 7))
     }
 
 
@@ -176,19 +167,18 @@ def test_a_window_grows_with_vehicles_not_with_messages() -> None:
     assert len(window.take()) == 10
 
 
-def test_a_window_knows_since_when_it_waits() -> None:
-    """By its own clock; an empty one waits for nothing."""
-    now = 3.0
-    window = StateWindow(MERGED, clock=lambda: now)
-    assert window.since is None
-    window.add(run_of("telemetry_raw", 0, 0, [[("v", "speed", None, 1, 1.0)]]))
-    now = 4.0
-    window.add(run_of("telemetry_raw", 0, 1, [[("v", "speed", None, 2, 1.0)]]))
-    assert window.since == 3.0
-    assert window.payload_bytes == 2
-    window.take()
-    assert window.since is None
-    assert not window.payload_bytes
+def test_whose_reading_is_oldest_is_written_first() -> None:
+    """A write of many vehicles takes a while; who has waited longest must not wait for it all."""
+    window = StateWindow(MERGED)
+    readings: list[list[Reading]] = [
+        [("a", "speed", None, 30, 1.0)],
+        [("b", "speed", None, 20, 1.0)],
+        [("c", "speed", None, 40, 1.0)],
+        [("c", "soc", None, 10, 1.0)],
+    ]
+    window.add(run_of("telemetry_raw", 0, 0, readings))
+
+    assert [state.vehicle_id for state in window.take().states(0)] == ["c", "b", "a"]
 
 
 def test_the_newest_time_is_that_of_any_vehicle() -> None:
