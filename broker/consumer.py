@@ -64,7 +64,7 @@ class GroupConsumer:
         self._sharing: Sharing | None = None
         options = group_options(settings, self.group, prefetch, offset_reset, instance_id)
         self._consumer = Consumer({**options, "error_cb": self._health.on_error})
-        demand = FetchOnDemand(self._consumer, prefetch.queued_messages, monotonic)
+        demand = FetchOnDemand(self._consumer, prefetch, monotonic)
         self._intake = Intake(
             self._consumer,
             self._health,

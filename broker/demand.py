@@ -12,10 +12,9 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 from broker.places import placed
+from broker.prefetch import Prefetch
 from broker.record import TopicPartition
 
-REST_S = 0.02
-"""Delay that a resting partition adds at most; shorter rests cost CPU in proportion."""
 LONG_AGO_S = 1.0
 """After this long a backlog may have become large: its size is asked before it is fetched."""
 ASK_TIMEOUT_S = 0.5
@@ -24,9 +23,9 @@ ASK_TIMEOUT_S = 0.5
 class FetchOnDemand:
     """Pauses and resumes the partitions of one consumer, beside the pauses that the caller asks for."""
 
-    def __init__(self, consumer: Consumer, limit: int, monotonic: Callable[[], float]) -> None:
+    def __init__(self, consumer: Consumer, prefetch: Prefetch, monotonic: Callable[[], float]) -> None:
         self._consumer = consumer
-        self._limit = limit
+        self._limit, self._rest_s = prefetch.queued_messages, prefetch.rest_s
         self._monotonic = monotonic
         self._next_look = 0.0
         self._resting: dict[TopicPartition, int] = {}
@@ -79,7 +78,7 @@ class FetchOnDemand:
         """Wakes the partitions whose rest is over; returns the seconds until the next look."""
         now = self._monotonic()
         if now >= self._next_look:
-            self._next_look = now + REST_S
+            self._next_look = now + self._rest_s
             self._wake(now)
         return max(0.001, self._next_look - now)
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from broker.consumer import GroupConsumer
 from broker.identity import TopicIdentities
 from broker.offsets import log_ends
+from broker.prefetch import LATENCY
 from broker.ready import wait_topics
 from broker.settings import KafkaSettings
 from contracts.load import Registry
@@ -59,7 +60,7 @@ def run(
     ):
         store.ensure_view()
         log = logger(SINK)
-        consumer = GroupConsumer(kafka, SINK, offset_reset="error", instance_id=slot.name)
+        consumer = GroupConsumer(kafka, SINK, prefetch=LATENCY, offset_reset="error", instance_id=slot.name)
         writer = StateWriter(
             store, marks, metrics, log, patience_seconds=ingest.store_patience_seconds, now=now
         )
