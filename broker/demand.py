@@ -2,8 +2,8 @@
 backlog with all of it (the embedded one).
 
 Left alone, the client would ask such a broker 20,000 times a second and hold the rest of every log in memory.
-Here a partition whose end was reached is paused for a short rest, and of long backlogs only as many are
-fetched at a time as fit the queue: one at least.
+Here a partition whose end was reached is paused for a rest, a longer one where nothing comes, and of long
+backlogs only as many are fetched at a time as fit the queue: one at least.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +15,8 @@ from broker.places import placed
 from broker.prefetch import Prefetch
 from broker.record import TopicPartition
 
+LONGEST_REST = 5
+"""A partition at which nothing came for some rests in a row rests this many times as long."""
 LONG_AGO_S = 1.0
 """After this long a backlog may have become large: its size is asked before it is fetched."""
 ASK_TIMEOUT_S = 0.5
@@ -30,9 +32,13 @@ class FetchOnDemand:
         self._next_look = 0.0
         self._resting: dict[TopicPartition, int] = {}
         """Partition -> offset it will go on at. Insertion order makes turns fair."""
+        self._rests: dict[TopicPartition, float] = {}
+        self._wakes_at: dict[TopicPartition, float] = {}
         self._looked: dict[TopicPartition, float] = {}
         self._ends: dict[TopicPartition, int] = {}
         """Partition that is fetched -> the log's end when its fetching began."""
+        self._reached: dict[TopicPartition, int] = {}
+        """Where the end was when it was last reached: if it is there again, nothing came."""
         self._held: set[TopicPartition] = set()
 
     def assigned(self, starts: Mapping[TopicPartition, int]) -> None:
@@ -43,7 +49,14 @@ class FetchOnDemand:
 
     def given_up(self, names: Iterable[TopicPartition]) -> None:
         for name in names:
-            for known in (self._resting, self._looked, self._ends):
+            for known in (
+                self._resting,
+                self._rests,
+                self._wakes_at,
+                self._looked,
+                self._ends,
+                self._reached,
+            ):
                 known.pop(name, None)
             self._held.discard(name)
 
@@ -52,13 +65,19 @@ class FetchOnDemand:
         self._consumer.pause([Place(*name)])
         self._ends.pop(name, None)
         self._resting[name] = offset
-        self._looked[name] = self._monotonic()
+        now = self._looked[name] = self._monotonic()
+        is_idle = self._reached.get(name) == offset
+        rest = min(self._rests.get(name, 0.0) * 2, LONGEST_REST * self._rest_s) if is_idle else 0.0
+        self._rests[name] = max(rest, self._rest_s)
+        self._wakes_at[name] = now + self._rests[name]
+        self._reached[name] = offset
 
     def moved(self, name: TopicPartition, offset: int) -> None:
         """The caller goes on elsewhere in the partition."""
         if name in self._resting:
             self._resting[name] = offset
             self._looked.pop(name, None)
+            self._wakes_at.pop(name, None)
             self._next_look = 0.0
 
     def hold(self, names: Iterable[TopicPartition]) -> None:
@@ -88,7 +107,7 @@ class FetchOnDemand:
         for name, at in self._resting.items():
             if (self._ends or awake) and room < self._limit // 2:
                 break
-            if name in self._held:
+            if name in self._held or now < self._wakes_at.get(name, 0.0):
                 continue
             end = self._end_to_fetch(name, at, now)
             if end is not None:

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 import broker.consumer
-from broker.demand import LONG_AGO_S, FetchOnDemand
+from broker.demand import LONG_AGO_S, LONGEST_REST, FetchOnDemand
 from broker.prefetch import THROUGHPUT
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
@@ -124,6 +124,27 @@ def test_a_partition_at_its_end_rests_and_wakes(clock: Clock) -> None:
 
     assert client.fetched == {A}
     assert client.asked == [A]  # only to rouse the client
+
+
+def test_a_quiet_partition_rests_longer(clock: Clock) -> None:
+    """Twice as long each time, up to a bound; a record makes the rests short again."""
+    client = Client(a=10)
+    demand = demand_of(client, clock)
+    demand.look()
+
+    def rest_after(end: int) -> float:
+        demand.reached_end(A, end)
+        began = clock.now
+        while not client.fetched:
+            clock.now += REST_S / 4
+            demand.look()
+        return clock.now - began
+
+    rests = [rest_after(end) / REST_S for end in (10, 10, 10, 10, 10, 11, 11)]
+
+    assert rests == pytest.approx([1, 2, 4, LONGEST_REST, LONGEST_REST, 1, 2], abs=1.01)
+    assert rests[3] > rests[1] > rests[0]
+    assert rests[5] < rests[4]
 
 
 def test_after_a_long_absence_the_size_is_asked_again(clock: Clock) -> None:
