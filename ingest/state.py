@@ -64,9 +64,10 @@ class StateSink:
     _lag_due: Ticker = field(init=False)
     _reconnects: int = 0
     _rows_read: int = 0
-    _rows_in_flush: int = 0
+    _rows_in_checkpoint: int = 0
     _rows_committed: int = 0
     _astray: set[TopicPartition] = field(default_factory=set)
+    _is_checkpointing: bool = False
     _is_over: bool = False
     _is_paused: bool = False
     _stalled_since: float | None = None
@@ -168,46 +169,54 @@ class StateSink:
             self.window.add(run)
 
     def _flush_if_due(self, *, is_full_poll: bool) -> None:
-        if self.writer.is_busy:
+        if not self.writer.has_room:
             return
         if self._unwritten_since is None:
-            if self.places.is_uncommitted and self._checkpoint_due.due():
+            if self.places.is_uncommitted and self._is_checkpoint_due():
                 self._flush(with_checkpoint=True)
             return
         age = self.clock() - self._unwritten_since
         if age < self.settings.state_flush_ms / 1000 and not self._is_full():
             return
         if age >= CATCH_UP_SECONDS or self._is_full() or not (is_full_poll or self._is_behind()):
-            self._flush(with_checkpoint=self._checkpoint_due.due())
+            self._flush(with_checkpoint=self._is_checkpoint_due())
+
+    def _is_checkpoint_due(self) -> bool:
+        """One at a time: the places remember what it covers."""
+        return not self._is_checkpointing and self._checkpoint_due.due()
 
     def _flush(self, *, with_checkpoint: bool) -> None:
-        checkpoint = Checkpoint(self.places.collection_id, self.places.held()) if with_checkpoint else None
         self._decode()
         self._unwritten_since = None
-        self.places.begin_flush()
-        self._rows_in_flush = self._rows_read
+        checkpoint = None
+        if with_checkpoint:
+            checkpoint = Checkpoint(self.places.collection_id, self.places.held())
+            self.places.begin_checkpoint()
+            self._is_checkpointing = True
+            self._rows_in_checkpoint = self._rows_read
         self.writer.submit(Flush(self.window.take(), checkpoint))
 
     def _settle(self) -> None:
         """Commits the group's offsets once what they cover is on disk.
 
-        1. The flush and all before it are on disk, in the collection that was meant.
+        1. The checkpoint's flush and all before it are on disk, in the collection that was meant.
         2. The group's offsets are set.
         3. Marks say that the collection holds what lies before them.
         """
-        written = self.writer.take_written()
+        is_durable = self.writer.take_outcome()
         self.metrics.buffered(self.window.payload_bytes)
         self.metrics.uncommitted(self._rows_read - self._rows_committed)
-        if written is None or written.is_durable is None:
+        if is_durable is None:
             return
-        if not written.is_durable:  # 1
+        self._is_checkpointing = False
+        if not is_durable:  # 1
             self.log.warning("collection_replaced", reason="MongoDB was wiped, restored or rebuilt")
             self._astray.update(self.places.next_offsets)
             return
-        offsets = self.places.flushed()
+        offsets = self.places.in_checkpoint()
         self._ask_coordinator(offsets)
         self.consumer.commit(offsets)  # 2
-        self._rows_committed = self._rows_in_flush
+        self._rows_committed = self._rows_in_checkpoint
         self.places.set_committed(offsets)  # 3
 
     def _ask_coordinator(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -232,7 +241,7 @@ class StateSink:
     def _may_poll(self) -> bool:
         """A full window stops polling. Only when the group would give this member up are partitions paused,
         because pausing throws prefetched messages away."""
-        if not (self.writer.is_busy and self._is_full()):
+        if self.writer.has_room or not self._is_full():
             self._stalled_since = None
             if self._is_paused:
                 self._resume()

@@ -56,7 +56,7 @@ class StatePlaces:
     next_offsets: Offsets = field(default_factory=dict)
     _committed: Offsets = field(default_factory=dict)
     _unmarked: set[TopicPartition] = field(default_factory=set)
-    _flushing: Offsets = field(default_factory=dict)
+    _in_checkpoint: Offsets = field(default_factory=dict)
 
     def adopt(self, partitions: Iterable[TopicPartition]) -> Offsets:
         """Takes partitions over, or looks again where those owned already must go on; returns where."""
@@ -88,7 +88,7 @@ class StatePlaces:
         for key in partitions:
             self.next_offsets.pop(key, None)
             self._committed.pop(key, None)
-            self._flushing.pop(key, None)
+            self._in_checkpoint.pop(key, None)
             self._unmarked.discard(key)
 
     def advance_to(self, positions: Mapping[TopicPartition, int]) -> None:
@@ -125,15 +125,15 @@ class StatePlaces:
             for key in wanted
         }
 
-    def begin_flush(self) -> None:
-        """What was read so far is about to be written."""
-        self._flushing = dict(self.next_offsets)
+    def begin_checkpoint(self) -> None:
+        """What was read so far is about to be made durable."""
+        self._in_checkpoint = dict(self.next_offsets)
 
-    def flushed(self) -> Offsets:
-        """What the group does not have yet of the last flush; partitions given up since are left out."""
+    def in_checkpoint(self) -> Offsets:
+        """What the group does not have yet of the last checkpoint; partitions given up since are left out."""
         return {
             key: offset
-            for key, offset in self._flushing.items()
+            for key, offset in self._in_checkpoint.items()
             if self._committed.get(key) != offset or key in self._unmarked
         }
 

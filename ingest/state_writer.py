@@ -1,11 +1,12 @@
 """Writes candidates to MongoDB in a thread of its own, so that reading goes on meanwhile.
 
-One flush at a time. It is tried until it succeeds: every write is idempotent, and nothing is committed to
-Kafka before it is on disk.
+One flush after the other, with the next one waiting, so that MongoDB never waits for us. Each is tried until
+it succeeds: every write is idempotent, and nothing is committed to Kafka before it is on disk.
 """
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,9 @@ from lake.state_model import VehicleState
 
 WRITE_VEHICLES = 1000
 """Documents per bulk write: half a second on the slowest server known, well below its timeout."""
+
+MOST_FLUSHES = 2
+"""One that is being written, and one behind it."""
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -60,15 +64,6 @@ class Flush:
     checkpoint: Checkpoint | None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A flush that is done. `is_durable` is None without a checkpoint, False if the collection is another one
-    now."""
-
-    flush: Flush
-    is_durable: bool | None
-
-
 class Abandoned(Exception):
     """A flush was given up because the process ends; its messages are read again."""
 
@@ -95,35 +90,43 @@ class StateWriter:
         self._patience, self._now, self._clock = patience_seconds, now, clock
         self._abandoned = threading.Event()
         self._changed = threading.Condition()
-        self._flush: Flush | None = None
-        self._written: Written | None = None
+        self._flushes: deque[Flush] = deque()
+        self._is_durable: bool | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="state-writer", daemon=True)
         self._thread.start()
 
     def submit(self, flush: Flush) -> None:
-        """Begins a flush; only when not busy, and after the one before was taken."""
+        """Queues a flush. Only when there is room, and with a checkpoint only after the outcome of the last
+        one was taken."""
         with self._changed:
-            self._flush = flush
+            self._flushes.append(flush)
             self._changed.notify_all()
 
     @property
     def is_busy(self) -> bool:
         """Whether a flush is under way."""
-        return self._flush is not None
+        return bool(self._flushes)
 
-    def take_written(self) -> Written | None:
-        """The flush that is done, once. WriterFailed from then on when one could not be done."""
+    @property
+    def has_room(self) -> bool:
+        """Whether another flush may be queued."""
+        return len(self._flushes) < MOST_FLUSHES
+
+    def take_outcome(self) -> bool | None:
+        """Of the checkpoint that is done, once: whether everything up to it is on disk; False if the
+        collection is another one now. None while there is none. WriterFailed from then on when a flush could
+        not be done."""
         with self._changed:
             if self._failure is not None:
                 raise WriterFailed from self._failure
-            written, self._written = self._written, None
-            return written
+            is_durable, self._is_durable = self._is_durable, None
+            return is_durable
 
     def drain(self, seconds: float) -> bool:
-        """Waits until nothing is under way; False when time ran out."""
+        """Waits until nothing is under way, or nothing will be any more; False when time ran out."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._flush is None, seconds)
+            return self._changed.wait_for(lambda: not self._flushes or self._failure is not None, seconds)
 
     def close(self) -> None:
         """Ends the thread. What is under way may or may not be written; its offsets are not committed."""
@@ -136,24 +139,26 @@ class StateWriter:
 
     def _work(self) -> None:
         while (flush := self._next()) is not None:
-            written: Written | None = None
+            is_durable: bool | None = None
             failure: BaseException | None = None
             try:
-                written = Written(flush, self._write(flush))
+                is_durable = self._write(flush)
             except Abandoned:
                 return
             except BaseException as error:  # noqa: BLE001 - handed to the reading side, which raises it
                 failure = error
             with self._changed:
-                self._written, self._failure, self._flush = written, failure, None
+                self._is_durable = self._is_durable if is_durable is None else is_durable
+                self._failure = failure
+                self._flushes.popleft()
                 self._changed.notify_all()
             if failure is not None:
                 return
 
     def _next(self) -> Flush | None:
         with self._changed:
-            self._changed.wait_for(lambda: self._flush is not None or self._abandoned.is_set())
-            return None if self._abandoned.is_set() else self._flush
+            self._changed.wait_for(lambda: bool(self._flushes) or self._abandoned.is_set())
+            return None if self._abandoned.is_set() else self._flushes[0]
 
     def _write(self, flush: Flush) -> bool | None:
         began = self._clock()

@@ -3,6 +3,7 @@
 Sends paced `tcu` messages of many vehicles, and asks MongoDB fifty times a second for the state of a few of
 them: asking for all, or in a tight loop, would measure the load of asking. The delay of an event counts from
 the moment it was handed to the producer to the moment a reader first saw it, or a newer one of its vehicle.
+Every vehicle has a state before the clock starts: a fleet does not appear in one second.
 Prints JSON; exits 1 if p99 is above the limit.
 
     python -m tests.acceptance.latency --rate 2000 --vehicles 1000 --seconds 60
@@ -78,10 +79,14 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         reader = Reader(settings.mongo.uri, settings.mongo.database, sorted(sample))
         reader.start()
         producer = Producer(settings.kafka)
+        for vehicle in range(arguments.vehicles):
+            producer.send("telemetry_raw", f"V{vehicle:04d}".encode(), message(vehicle, 0))
+        producer.flush()
+        time.sleep(arguments.settle)
         sent: dict[tuple[str, int], float] = {}
         began = time.monotonic()
         total = int(arguments.rate * arguments.seconds)
-        for number in range(total):
+        for number in range(1, total + 1):
             if (wait := began + number / arguments.rate - time.monotonic()) > TICK_SECONDS:
                 time.sleep(wait)
             vehicle = number % arguments.vehicles
@@ -132,7 +137,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=2_000.0)
     parser.add_argument("--vehicles", type=int, default=1_000)
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--settle", type=float, default=5.0, help="seconds to wait behind the last event")
+    parser.add_argument(
+        "--settle", type=float, default=5.0, help="seconds to wait before the first and behind the last event"
+    )
     parser.add_argument("--limit-ms", type=float, default=250.0)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fleetlake-latency-") as folder:

@@ -208,7 +208,7 @@ CRASH_POINTS: Mapping[str, tuple[type, str]] = {
     "before the barrier": (StateMarks, "barrier"),
     "before the group's commit": (GroupConsumer, "commit"),
     "before the marks": (StateMarks, "add"),
-    "before the next flush": (StatePlaces, "begin_flush"),
+    "before the next flush": (StatePlaces, "begin_checkpoint"),
 }
 
 

@@ -49,8 +49,8 @@ def places_of(group: FakeGroup, marks: StateMarks) -> StatePlaces:
 
 def commit(places: StatePlaces, group: FakeGroup) -> None:
     """What the sink does once everything read is on disk."""
-    places.begin_flush()
-    offsets = places.flushed()
+    places.begin_checkpoint()
+    offsets = places.in_checkpoint()
     group.offsets |= offsets
     places.set_committed(offsets)
 
@@ -86,8 +86,8 @@ def test_a_crash_between_offset_and_mark_starts_over_again(marks: StateMarks) ->
     places = places_of(group, marks)
     places.adopt([HERE])
     places.advance_to({HERE: 40})
-    places.begin_flush()
-    group.offsets |= places.flushed()
+    places.begin_checkpoint()
+    group.offsets |= places.in_checkpoint()
     assert places_of(group, marks).adopt([HERE]) == {HERE: 0}
 
 
@@ -159,11 +159,11 @@ def test_a_partition_given_up_during_a_flush_is_not_committed(marks: StateMarks)
     places = places_of(group, marks)
     places.adopt([HERE, THERE])
     places.advance_to({HERE: 50, THERE: 60})
-    places.begin_flush()
+    places.begin_checkpoint()
     places.release([HERE])
     places.adopt([HERE])
-    assert places.flushed() == {THERE: 60}
-    places.set_committed(places.flushed())
+    assert places.in_checkpoint() == {THERE: 60}
+    places.set_committed(places.in_checkpoint())
     assert places.next_offsets == {HERE: 0, THERE: 60}
 
 

@@ -84,21 +84,46 @@ def test_a_checkpoint_comes_after_everything_was_written(writer: StateWriter, st
     vehicles = [f"v{i:04}" for i in range(2500)]
     writer.submit(Flush(candidates(vehicles), CHECKPOINT))
     assert writer.drain(5)
-    written = writer.take_written()
-    assert written is not None
-    assert written.is_durable is True
+    assert writer.take_outcome() is True
     assert sorted(store.written) == vehicles
     assert store.barriers == [("here", CHECKPOINT.marks, 2500)]
-    assert writer.take_written() is None
+    assert writer.take_outcome() is None
 
 
 def test_a_flush_without_checkpoint_says_nothing_of_durability(writer: StateWriter) -> None:
     """Its offsets wait for the next one with it."""
     writer.submit(Flush(candidates(["v"]), None))
     assert writer.drain(5)
-    written = writer.take_written()
-    assert written is not None
-    assert written.is_durable is None
+    assert writer.take_outcome() is None
+
+
+def test_a_flush_may_wait_behind_another(store: FakeStore) -> None:
+    """The store is never idle between two; they are written in order, and the checkpoint is not lost."""
+    store.script = [AWAY]
+    writer = writer_of(store)
+    writer.submit(Flush(candidates(["a"]), CHECKPOINT))
+    assert writer.has_room
+    writer.submit(Flush(candidates(["b"]), None))
+    assert not writer.has_room
+    assert writer.drain(5)
+    assert store.written == ["a", "b"]
+    assert store.barriers == [("here", CHECKPOINT.marks, 1)]
+    assert writer.take_outcome() is True
+    writer.close()
+
+
+def test_nothing_is_written_behind_a_failure() -> None:
+    """The flush that waited is given up with the one that failed; who drains is not kept waiting."""
+    store = FakeStore([AWAY] * 100)
+    writer = writer_of(store, patience_seconds=0.3)
+    writer.submit(Flush(candidates(["a"]), None))
+    writer.submit(Flush(candidates(["b"]), CHECKPOINT))
+    assert writer.drain(5)
+    with pytest.raises(WriterFailed):
+        writer.take_outcome()
+    assert not store.written
+    assert not store.barriers
+    writer.close()
 
 
 def test_an_unknown_collection_is_reported(writer: StateWriter, store: FakeStore) -> None:
@@ -106,9 +131,7 @@ def test_an_unknown_collection_is_reported(writer: StateWriter, store: FakeStore
     store.is_known = False
     writer.submit(Flush(candidates([]), CHECKPOINT))
     assert writer.drain(5)
-    written = writer.take_written()
-    assert written is not None
-    assert written.is_durable is False
+    assert writer.take_outcome() is False
 
 
 def test_an_absent_store_is_tried_again(writer: StateWriter, store: FakeStore) -> None:
@@ -130,7 +153,7 @@ def test_patience_ends() -> None:
     assert writer.drain(5)
     for _ in range(2):
         with pytest.raises(WriterFailed) as failure:
-            writer.take_written()
+            writer.take_outcome()
         assert isinstance(failure.value.__cause__, StoreUnavailable)
     writer.close()
 
@@ -141,9 +164,7 @@ def test_a_refused_vehicle_stops_no_other(writer: StateWriter, store: FakeStore)
     for vehicles in (["a", "bad", "b"], ["bad"]):
         writer.submit(Flush(candidates(vehicles), CHECKPOINT))
         assert writer.drain(5)
-        written = writer.take_written()
-        assert written is not None
-        assert written.is_durable
+        assert writer.take_outcome() is True
     assert sorted(store.written) == ["a", "b"]
 
 
@@ -152,9 +173,9 @@ def test_a_refusal_that_names_nobody_is_narrowed_down(store: FakeStore) -> None:
     store.script = [StateRefused("vehicle_state", (), None, "cannot be encoded")]
     store.never = frozenset({"bad"})
     writer = writer_of(store)
-    writer.submit(Flush(candidates(["a", "bad", "b"]), None))
+    writer.submit(Flush(candidates(["a", "bad", "b"]), CHECKPOINT))
     assert writer.drain(5)
-    assert writer.take_written() is not None
+    assert writer.take_outcome() is True
     assert sorted(store.written) == ["a", "b"]
     writer.close()
 
