@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 UV_VERSION := 0.13.9
+PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check format lock acceptance bench clean
@@ -28,14 +29,14 @@ up: setup ## start the local stack and watch it
 	@$(BIN)/fleetlake up
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: setup ## format, lint, types, imports, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 format: setup ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
