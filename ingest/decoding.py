@@ -59,10 +59,13 @@ class RunDecoder:
         decoder = self._decoders.get(records.topic)
         if decoder is None:
             decoder = self._decoders[records.topic] = self._registry.decoder(records.topic)
+        surprises = decoder.surprises
         decoded = decoder.decode(RawBatch(records.values, records.times_ms, records.keys, records.headers))
         parts = [(each.partition, len(each)) for each in runs]
         run = DecodedRun(records, decoded, parts, records.size_bytes)
         self._count(decoder.contract.name, run)
+        if decoder.surprises > surprises:
+            self._metrics.surprised(decoder.contract.name, decoder.surprises - surprises)
         return run
 
     def _count(self, source: str, run: DecodedRun) -> None:

@@ -19,6 +19,9 @@ class SinkMetrics:
         self._rejected_signals = self._counter(
             "rejected_signals", "Signals rejected in accepted messages.", [*labels, "source", "reason"]
         )
+        self._surprises = self._counter(
+            "decode_surprises", "Batches that the fast decoder failed on.", [*labels, "source"]
+        )
         self._batches = self._counter("batches", "Batches finished: commits, flushes, transactions.", labels)
         self._retries = self._counter("retries", "Commits, flushes or transactions tried again.", labels)
         self._dropped = self._counter("buffer_drops", "Times a buffer was dropped and read again.", labels)
@@ -54,6 +57,10 @@ class SinkMetrics:
     def rejected_signals(self, source: str, reason: str, count: int = 1) -> None:
         """Counts signals rejected in accepted messages."""
         self._rejected_signals.labels(self.sink, source, reason).inc(count)
+
+    def surprised(self, source: str, count: int) -> None:
+        """Counts parts of batches that were decoded slowly because the fast way failed on them."""
+        self._surprises.labels(self.sink, source).inc(count)
 
     def batch(self) -> None:
         """Counts one finished batch."""

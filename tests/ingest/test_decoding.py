@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from broker.record import Records
 from contracts.load import load_registry
 from ingest.decoding import RunDecoder
@@ -47,3 +49,21 @@ def test_runs_of_a_topic_are_decoded_together() -> None:
 def test_nothing_is_decoded_to_nothing() -> None:
     """A poll may be empty."""
     assert list(RunDecoder(load_registry(), SinkMetrics("test")).decode_all([])) == []
+
+
+def test_a_failure_of_the_fast_decoder_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It costs speed only, so nobody would notice otherwise."""
+
+    def fail(*_: object) -> None:
+        msg = "a value nobody foresaw"
+        raise ValueError(msg)
+
+    monkeypatch.setattr("contracts.vector.path.record_batch", fail)
+    metrics = SinkMetrics("test")
+    run = RunDecoder(load_registry(), metrics).decode(records("telemetry_raw", 0, 0, [GOOD] * 20))
+
+    assert run.decoded["error"].null_count == 20
+    counted = metrics.registry.get_sample_value(
+        "fleetlake_decode_surprises_total", {"sink": "test", "source": "tcu"}
+    )
+    assert counted == 1
