@@ -16,10 +16,11 @@ METRICS_PORT_VARIABLE = "FLEETLAKE_INGEST__METRICS_PORT"
 def run_sink(name: str, *, until_caught_up: bool) -> None:
     """Runs one sink in this process until it is told to stop, or has caught up."""
     from contracts.load import load_registry
-    from ingest.process import Stop, StoppedBeforeStart, configure_logs, logger
+    from ingest.process import Stop, StoppedBeforeStart, collect_garbage_seldom, configure_logs, logger
 
     settings = Settings()
     configure_logs()
+    collect_garbage_seldom()
     stop = Stop()
     with stop.on_signals(), suppress(StoppedBeforeStart):
         logger(name).info("starting", kafka=settings.kafka.bootstrap_servers)

@@ -1,5 +1,6 @@
 """What every sink process has in common: logs, metrics, a clean stop, and knowing when it has caught up."""
 
+import gc
 import json
 import logging
 import os
@@ -22,6 +23,8 @@ from ingest.metrics import SinkMetrics
 from ingest.settings import IngestSettings
 
 Log = structlog.stdlib.BoundLogger
+
+COLLECT_AFTER_OBJECTS = 100_000
 
 
 class StoppedBeforeStart(Exception):
@@ -83,6 +86,12 @@ class Target:
     def reached(self, checkpoints: Mapping[TopicPartition, int | None]) -> bool:
         """Whether everything before the ends is done; an empty partition needs no checkpoint."""
         return all(not end or (checkpoints.get(key) or 0) >= end for key, end in self.ends.items())
+
+
+def collect_garbage_seldom() -> None:
+    """For a process that holds tens of thousands of messages at a time: Python would look through them for
+    cycles, which they do not have, after every 700; an eighth of a sink's time went there."""
+    gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 20)
 
 
 def configure_logs(level: int = logging.INFO, stream: TextIO | None = None) -> None:

@@ -69,6 +69,7 @@ class Taken:
     decoded: pa.RecordBatch
 
 
+NO_MESSAGES: Final = Messages(np.zeros(0, np.int64), [], np.zeros(0, np.int64), [], [])
 NOTHING: Final = Taken(np.zeros(0, np.int64), pa.RecordBatch.from_pylist([], DECODED))
 
 
@@ -113,12 +114,14 @@ class VectorPath:
     def _apply(self, layout: Layout, messages: Messages) -> tuple[Taken, Messages]:
         """What the layout can decode, and the messages that do not fit it."""
         objects, misfits = layout.parse(messages.payloads)
+        if not misfits:
+            return self._decoded(layout, messages, objects), NO_MESSAGES
         fits = np.ones(len(messages.positions), bool)
         fits[misfits] = False
         others = messages.of(~fits)
         if not objects:
             return NOTHING, others
-        return self._decoded(layout, messages.of(fits) if misfits else messages, objects), others
+        return self._decoded(layout, messages.of(fits), objects), others
 
     def _decoded(self, layout: Layout, messages: Messages, objects: list[Any]) -> Taken:
         rows = Rows(layout, objects)
