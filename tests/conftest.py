@@ -6,10 +6,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from broker.settings import KafkaSettings
 from fleetlake.stack.embedded import Server, start_kafka, start_mongo
 from lake.settings import LakeSettings, MongoSettings, S3Settings
+
+settings.register_profile("fleetlake", deadline=None)  # how long an example takes depends on the machine
+settings.load_profile("fleetlake")
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def decoded(messages: list[Message]) -> list[Decoded]:
 
 
 @pytest.mark.parametrize("source", list(REGISTRY.contracts))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_decoding_is_the_inverse_of_encoding(source: str, data: st.DataObject) -> None:
     """Vehicle, times, sensors and values; converted units but for a last digit."""

@@ -110,7 +110,7 @@ def test_texts_unknown_signals_and_rejected_messages_are_no_anomalies() -> None:
 NAMES = st.text(st.characters(exclude_characters="\x00\x1f", exclude_categories=["Cs"]), max_size=6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(

@@ -37,7 +37,7 @@ def assert_as_reference(decoder: Decoder, messages: Sequence[Row]) -> None:
 
 
 @pytest.mark.parametrize("source", list(wire.MESSAGES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_a_batch_decodes_like_its_messages_one_by_one(source: str, data: st.DataObject) -> None:
     """Valid, odd and broken messages, in any mixture and order."""

@@ -105,7 +105,7 @@ def found(window: StateWindow) -> dict[str, tuple[dict[str, Entry], dict[str, En
 
 
 @pytest.mark.parametrize("per_sensor", [False, True], ids=["merged", "per_sensor"])
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(messages=MESSAGES, shuffle=st.randoms(), cuts=st.sets(st.integers(0, 12)))
 def test_candidates_are_the_maximum_whatever_the_order_and_the_split(
     per_sensor: bool,

@@ -17,7 +17,7 @@ PARTITIONS = st.tuples(st.sampled_from(["life1.a", "life2.a"]), st.just("a"), st
 OFFSETS = st.lists(st.integers(0, 12) | st.just(2**40), min_size=1, max_size=12)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(landed=st.dictionaries(PARTITIONS, OFFSETS, min_size=1, max_size=4), cut=st.integers(0, 12))
 def test_every_hole_and_every_double_is_named(
     write_bronze: Callable[..., Any],

@@ -75,7 +75,7 @@ def shown(state: VehicleState) -> str:
     return repr((state.vehicle_id, sorted(state.signals.items()), sorted(state.maxima.items())))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=st.lists(MESSAGES, min_size=1, max_size=60), data=st.data())
 def test_state_recomputed_from_history_is_the_state_that_was_written(
     store: StateStore,

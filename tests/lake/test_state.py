@@ -46,7 +46,7 @@ def updates_of(readings: list[tuple[str, str, Entry]]) -> list[VehicleState]:
     return [VehicleState(vehicle, {key: entry}, {key: entry}, 1) for vehicle, key, entry in readings]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(readings=READINGS, data=st.data())
 def test_state_is_the_maximum_of_history_whatever_the_order(
     store: StateStore, readings: list[tuple[str, str, Entry]], data: st.DataObject

@@ -51,7 +51,7 @@ def reports(draw: st.DrawFn, source: str) -> tuple[Facts, list[tuple[Channel, Va
 
 
 @pytest.mark.parametrize("source", STENCILLED)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_a_stencil_writes_what_encode_writes(source: str, data: Any) -> None:
     """Byte for byte, whatever is reported and whenever."""
