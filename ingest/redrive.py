@@ -34,6 +34,15 @@ MOST_ABORTS = 3
 """Of one batch: a client may ask for a new epoch by failing once more; a refused message fails for ever."""
 
 
+OTHER_SECONDS = 2.0
+"""Who ends what a killed redrive left open holds its lease for less than that; another redrive, longer."""
+
+
+def redrive_group(kafka: KafkaSettings) -> str:
+    """The group that its lease and its transactional ids are named after."""
+    return f"{kafka.group_prefix}.redrive"
+
+
 class RedriveRunning(OperatorNeeded):
     """Another redrive runs on this machine.
 
@@ -178,8 +187,8 @@ def redriving(
     is_forced: bool = False,
 ) -> Iterator[Redrive]:
     """A redrive that nobody else can interfere with, while the block runs."""
-    group = f"{kafka.group_prefix}.redrive"
-    only_one = ingest.model_copy(update={"slot": 0, "shutdown_seconds": 0.0})
+    group = redrive_group(kafka)
+    only_one = ingest.model_copy(update={"slot": 0, "shutdown_seconds": OTHER_SECONDS})
     Topics(kafka).create(spec for spec in specs_from(registry, kafka) if spec.name == redriven_topic(kafka))
     try:
         with lease(only_one, group) as slot, PartitionReader(kafka) as reader:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 
 from broker.admin import Admin
 from broker.consumer import GroupConsumer
@@ -21,6 +22,7 @@ from ingest.errors import OperatorNeeded, Shutdown
 from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
 from ingest.process import Log, Stop, Target, Ticker, logger, serving_metrics
+from ingest.redrive import redrive_group
 from ingest.router import Router, maxima_of
 from ingest.routes import SINK, RoutesSink
 from ingest.routes_places import Outputs, RoutesPlaces
@@ -108,7 +110,9 @@ class RoutesProcess:
         self.maxima = maxima_of(self.registry)
         self._lives = self._topic_lives()
         patience = EMBEDDED_PATIENCE_SECONDS if self._is_embedded else self.kafka.session_timeout_ms / 1000
-        self._abandoned = Abandoned(self.ingest, self.group, patience)
+        self._abandoned = [
+            Abandoned(self.ingest, group, patience) for group in (self.group, redrive_group(self.kafka))
+        ]
 
     @property
     def group(self) -> str:
@@ -152,9 +156,10 @@ class RoutesProcess:
         self.log.info("stopped", caught_up=caught_up)
 
     def end_abandoned(self) -> None:
-        """Ends what killed processes left open, if nobody came back in their place."""
+        """Ends what killed processes left open, if nobody came back in their place. A redrive's would hold
+        back every reader of the sources, too."""
         try:
-            for slot in self._abandoned.each():
+            for slot in chain.from_iterable(abandoned.each() for abandoned in self._abandoned):
                 self._end_transaction(slot)
                 self.log.warning("abandoned_slot_ended", name=slot.name)
         except BrokerError as error:

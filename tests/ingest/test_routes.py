@@ -15,6 +15,8 @@ from confluent_kafka import TopicPartition as Place
 
 from broker.admin import Admin
 from broker.offsets import group_offsets, log_ends
+from broker.producer import Producer, TransactionalProducer
+from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec
 from fleetlake.stack.embedded import start_kafka
@@ -22,12 +24,18 @@ from ingest.dead_letter import read_dead_letter
 from ingest.errors import TopicRecreated
 from ingest.metrics import SinkMetrics
 from ingest.process import Stop
+from ingest.redrive import redrive_group
 from ingest.routes_run import PartitionsDiffer, run
 from ingest.routes_transaction import Step
 from ingest.settings import IngestSettings
+from ingest.slots import lease
 from tests.ingest.routes_fleet import Fleet, car, problems, project_root
 
 DEADLINE_SECONDS = 60.0
+
+
+class Killed(Exception):
+    """What a kill looks like from inside."""
 
 
 @pytest.fixture
@@ -183,6 +191,28 @@ def test_readers_do_not_wait_for_a_process_that_never_comes_back(fleet: Fleet) -
             assert victim.wait(DEADLINE_SECONDS) == -signal.SIGKILL
         eventually(lambda: lag(fleet) == 0)
         eventually(lambda: problems(fleet) == {}, 20)
+
+
+def test_nobody_waits_for_a_killed_redrive(fleet: Fleet) -> None:
+    """What it left open in a source's topic would hold back all readers of that partition for ever."""
+    place = TopicPartition(fleet.topic("car"), 0)
+
+    def redrive_and_be_killed() -> None:
+        with lease(fleet.ingest.model_copy(update={"slot": 0}), redrive_group(fleet.kafka)) as slot:
+            left_open = TransactionalProducer(fleet.kafka, f"{slot.name}.{slot.begin_life()}")
+            left_open.init()
+            left_open.begin()
+            left_open.send(place.topic, b"k", b"never committed", partition=place.partition)
+            left_open._client.flush(10)
+            raise Killed
+
+    with pytest.raises(Killed):
+        redrive_and_be_killed()
+    producer = Producer(fleet.kafka)
+    producer.send(place.topic, b"k", car(), partition=place.partition)  # at offset 1
+    producer.flush()
+    with process(fleet):
+        eventually(lambda: group_offsets(fleet.kafka, "routes").get(place, 0) > 1)
 
 
 @pytest.mark.slow
