@@ -567,6 +567,7 @@ def test_the_rebuild_command_repairs_the_state(
     assert run(["audit"]) == 0
 
 
+@pytest.mark.slow
 def test_audits_beside_traffic_are_clean(stack: Stack) -> None:
     """All sinks run, messages come, one in ten is broken; whatever moment an audit looks at is in order."""
     stop, failures = Stop(), []

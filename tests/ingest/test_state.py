@@ -315,6 +315,7 @@ def test_mongodb_may_be_away_for_a_while(fleet: Fleet, tmp_path_factory: pytest.
         server.stop()
 
 
+@pytest.mark.slow
 def test_a_stop_without_mongodb_is_soon_and_loses_nothing(
     fleet: Fleet, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
