@@ -234,7 +234,9 @@ class GroupConsumer:
             raise errors.OffsetOutOfRange(*name, None, low, high)
         return low if self._offset_reset == "earliest" else high
 
-    def _out_of_range(self, name: TopicPartition, offset: int | None) -> errors.BrokerError:
+    def _out_of_range(self, name: TopicPartition, offset: int | None) -> errors.BrokerError | None:
+        if name not in self._owned:  # given up while the answer was on its way
+            return None
         try:
             low, high = self.watermarks(name)
         except errors.BrokerError as error:

@@ -11,7 +11,8 @@ from broker.health import Health
 from broker.places import placed
 from broker.record import TopicPartition
 
-OutOfRange = Callable[[TopicPartition, int | None], BaseException]
+OutOfRange = Callable[[TopicPartition, int | None], BaseException | None]
+"""What to raise for an offset outside the log; None if the partition is nobody's business any more."""
 
 
 class Intake:
@@ -124,7 +125,9 @@ class Intake:
             if self._demand is not None:
                 self._demand.reached_end(name, message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._health.keep(self._out_of_range(name, message.offset()))
+            failure = self._out_of_range(name, message.offset())
+            if failure is not None:
+                self._health.keep(failure)
         else:
             self._health.on_partition_error(error, name.topic)
 

@@ -7,6 +7,7 @@ SinkError
 └── OperatorNeeded            restarting does not help; the message says what does
     ├── CheckpointOutsideLog  Kafka no longer, or not yet, has the next message the history wants
     ├── CheckpointMissing     bronze has rows of a partition but no checkpoint for it
+    ├── OffsetBehindLog       Kafka's log ends before what routes has committed
     └── OffsetWentBack        Kafka returned messages before the one that was asked for
 """
 
@@ -85,6 +86,25 @@ class CheckpointMissing(OperatorNeeded):
         super().__init__(
             f"{partition}: bronze has rows of it (identity {topic_id}) but no checkpoint; `fleetlake "
             f"checkpoint restore {partition.topic} {partition.partition}` sets it behind the last row"
+        )
+
+
+class OffsetBehindLog(OperatorNeeded):
+    """Kafka's log ends before the offset that the group has committed: its data was rolled back, or the topic
+    was made anew and the group's offsets were not.
+
+    Operator action: restore the broker's data. Or decide where to go on, because what was appended since
+    cannot be told from what was routed before, and set the group's offset there with Kafka's own tools
+    (`kafka-consumer-groups --reset-offsets`): at the log's end nothing is routed twice, at its start nothing
+    is left out.
+    """
+
+    def __init__(self, partition: TopicPartition, group: str, committed: int, high: int) -> None:
+        self.partition, self.group, self.committed, self.high = partition, group, committed, high
+        super().__init__(
+            f"{partition}: {group} has committed offset {committed}, but Kafka's log ends at {high}: it went "
+            "back. Restore the broker's data, or set the group's offset to where it shall go on "
+            "(`kafka-consumer-groups --reset-offsets`)"
         )
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from broker.offsets import StartOffset
 from broker.record import Records, TopicPartition
-from ingest.errors import Recoverable
+from ingest.errors import OffsetBehindLog, Recoverable
 from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
 from ingest.process import Log
@@ -43,6 +43,8 @@ class RestoreBlocked(Recoverable):
 class Group(Protocol):
     """What the places need of the consumer."""
 
+    @property
+    def group(self) -> str: ...
     def committed(
         self, partitions: Iterable[TopicPartition], timeout_s: float
     ) -> Mapping[TopicPartition, int | None]: ...
@@ -98,16 +100,13 @@ class RoutesPlaces:
     def _place(self, partition: TopicPartition, committed: int | None) -> int:
         """The committed offset, or the nearest that the log has.
 
-        Behind the log's end: the broker went back and lost messages. What it still has was read before the
-        offset was committed, so going on at the end neither repeats nor skips any of it.
         Before the log's start: retention removed messages unread; they are counted as expired.
         """
         low, high = self.group.watermarks(partition, ANSWER_SECONDS)
         if committed is None:
             return low if partition.topic in self.maxima else self.first_offset(partition, low, high)
         if committed > high:
-            self.log.error("log_went_back", partition=str(partition), committed=committed, log_end=high)
-            return high
+            raise OffsetBehindLog(partition, self.group.group, committed, high)
         if committed < low:
             self.log.error(
                 "expired_unread", partition=str(partition), committed=committed, log_start=low,

@@ -293,6 +293,8 @@ class StateSink:
 
     def _begin_at_log_start(self, error: OffsetOutOfRange) -> None:
         key = TopicPartition(error.topic, error.partition)
+        if key not in self.places.next_offsets:  # it was given up while the answer was on its way
+            return
         self.log.warning(
             "offset_out_of_range", partition=str(key), wanted=error.wanted, low=error.low, high=error.high
         )

@@ -68,9 +68,14 @@ def routes_of(registry: Registry) -> list[Route]:
 
 
 def behind(spans: Spans, committed: Places) -> dict[TopicPartition, int]:
-    """Messages of the spans that are not done, per partition; only where there are some."""
-    left = {key: span.end - max(span.start, committed.get(key, 0)) for key, span in spans.items()}
+    """Messages of the spans that are not done, per partition; only where there are some. An offset behind the
+    log's end is one of another log: of this one, nothing is known to be done."""
+    left = {key: span.end - _place(span, committed.get(key, 0)) for key, span in spans.items()}
     return {key: count for key, count in left.items() if count > 0}
+
+
+def _place(span: Span, offset: int) -> int:
+    return offset if span.start <= offset <= span.end else span.start
 
 
 def begin_again(settings: KafkaSettings, sinks: Iterable[str], topics: Sequence[str]) -> int:

@@ -93,3 +93,9 @@ def test_after_the_timeout_it_says_what_is_left() -> None:
 def test_what_retention_removed_does_not_count() -> None:
     """A sink that never ran has to do what is there, not what once was."""
     assert behind({A: Span(90, 100), B: Span(90, 100)}, {B: 95}) == {A: 10, B: 5}
+
+
+def test_an_offset_of_another_log_says_nothing() -> None:
+    """The log went back, or the topic is another one: a sink that stopped for it has done none of it."""
+    place = TopicPartition("t", 0)
+    assert behind({place: Span(0, 7)}, {place: 10_842}) == {place: 7}

@@ -8,7 +8,7 @@ import pytest
 
 from broker.record import Records, TopicPartition
 from contracts.load import load_registry
-from ingest.errors import SinkError
+from ingest.errors import OffsetBehindLog, SinkError
 from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
 from ingest.process import logger
@@ -27,6 +27,7 @@ PUBLISHED = TopicPartition(OUTPUT.topic, 2)
 class FakeKafka:
     """Committed offsets, log ends, and an output partition; everything asked is written down in order."""
 
+    group: str = field(default="fleetlake.routes", kw_only=True)
     offsets: dict[TopicPartition, int | None] = field(default_factory=dict)
     ends: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
     stable: list[int] = field(default_factory=lambda: [2])
@@ -190,6 +191,8 @@ def test_expired_messages_are_counted_and_named() -> None:
     assert scene.metrics.registry.get_sample_value("fleetlake_expired_total", labels) == 8
 
 
-def test_a_log_that_went_back_is_gone_on_with_at_its_end() -> None:
-    """All that it still has was routed before: nothing is doubled, nothing that is there is skipped."""
-    assert Scene(FakeKafka({SOURCE: 120}, ends={SOURCE: (0, 100)})).take_over(SOURCE) == {SOURCE: 100}
+def test_a_log_that_went_back_needs_an_operator() -> None:
+    """What was appended since it went back was never routed; nobody can tell it from what was."""
+    scene = Scene(FakeKafka({SOURCE: 120}, ends={SOURCE: (0, 100)}))
+    with pytest.raises(OffsetBehindLog, match="has committed offset 120, but Kafka's log ends at 100"):
+        scene.take_over(SOURCE)
