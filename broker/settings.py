@@ -37,9 +37,13 @@ class KafkaSettings(BaseModel):
         "because the embedded broker's groups cannot be relied on",
     )
     session_timeout_ms: int = Field(
-        10_000, description="a killed process gives its partitions up after this; brokers allow 6 s and more"
+        10_000,
+        gt=0,
+        description="a killed process gives its partitions up after this; brokers allow 6 s and more",
     )
-    max_poll_interval_ms: int = Field(300_000, description="Kafka's default: a slow store is not a dead sink")
+    max_poll_interval_ms: int = Field(
+        300_000, gt=0, description="Kafka's default: a slow store is not a dead sink"
+    )
 
     incarnation_file: Path | None = Field(
         None,
@@ -52,7 +56,7 @@ class KafkaSettings(BaseModel):
         "waits nor limits what it sends; default: where an incarnation_file is set, as for the embedded one",
     )
     replication_factor: int | None = Field(
-        None, description="of topics that are created; default: the broker's own default"
+        None, ge=1, description="of topics that are created; default: the broker's own default"
     )
     partitions: dict[str, int] = Field(
         default_factory=dict, description="partitions per topic, instead of the contract's"
@@ -60,7 +64,9 @@ class KafkaSettings(BaseModel):
     retention_ms: dict[str, int] = Field(
         default_factory=dict, description="retention per topic in ms, instead of the contract's"
     )
-    ready_timeout_s: float = Field(60.0, description="how long a start waits for the broker and topics")
+    ready_timeout_s: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="how long a start waits for the broker and topics"
+    )
 
     @model_validator(mode="after")
     def _leases_have_a_folder(self) -> Self:

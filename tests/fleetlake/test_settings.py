@@ -106,3 +106,24 @@ def test_an_address_without_credentials_is_shown_as_it_is() -> None:
     """Only passwords are masked."""
     assert masked_url("mongodb://127.0.0.1:27017/?a=b") == "mongodb://127.0.0.1:27017/?a=b"
     assert masked_url("s3://bucket/prefix") == "s3://bucket/prefix"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("FLEETLAKE_INGEST__COMMIT_SECONDS", "nan"),
+        ("FLEETLAKE_INGEST__COMMIT_SECONDS", "-1"),
+        ("FLEETLAKE_INGEST__BUFFER_BYTES", "0"),
+        ("FLEETLAKE_INGEST__STATE_FLUSH_MS", "5000"),
+        ("FLEETLAKE_INGEST__METRICS_PORT", "99999"),
+        ("FLEETLAKE_INGEST__SLOT", "-3"),
+        ("FLEETLAKE_LAKE__QUERY__MEMORY_LIMIT", "lots"),
+        ("FLEETLAKE_LAKE__QUERY__THREADS", "0"),
+        ("FLEETLAKE_MONGO__DATABASE", "a b.c$"),
+    ],
+)
+def test_a_value_out_of_range_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    """At the start, not by a sink that never commits or a library that fails later."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadSettings, match=variable):
+        Settings()
