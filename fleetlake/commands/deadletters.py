@@ -2,37 +2,41 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from heapq import nlargest
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from broker.reader import PartitionReader
 from broker.record import Headers
 from contracts.load import Registry, load_registry
 from contracts.reasons import Reason
+from fleetlake.commands.letter_table import Groups, group_lines, letter_lines
+from fleetlake.commands.plain_text import counted, terminal_width
 from fleetlake.settings import Settings
 from ingest.deadletters import Coordinates, Found, Lookup, Original, Selection, read_letters
 from ingest.redrive import Markers, redriven_before, redriving
 from lake.query import Warehouse, connect
 
-PIPED_WIDTH = 200
-"""Columns where the output is no terminal: places are not cut."""
-DETAIL_CHARACTERS = 60
+NOUN = "dead letter"
 WHOLE_MESSAGE = """
     select payload, key, headers from bronze.events where topic = ? and "partition" = ? and "offset" = ?
 """
 
-app = typer.Typer(no_args_is_help=True, help="Messages that were rejected: list, show, redrive.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Messages that were rejected: list, show, redrive."
+)
 
 
 def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        message = f"{text!r} is no time, write one such as 2026-03-01T12:00:00Z"
+        raise typer.BadParameter(message) from error
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
@@ -60,26 +64,26 @@ def list_letters(
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """Dead letters, the newest first."""
+    """Dead letters, the newest first, and how many there are by source and reason."""
     selection = _selection(source, reason, since, until)
     settings, registry = _registry()
+    groups: Groups = Groups()
     with PartitionReader(settings.kafka) as reader:
-        letters = read_letters(settings.kafka, registry, selection, reader)
+        letters = _grouped(read_letters(settings.kafka, registry, selection, reader), groups)
         newest = nlargest(limit, letters, key=lambda found: (found.time_ms, found.at))
         markers = redriven_before(settings.kafka, reader)
     if as_json:
         typer.echo(json.dumps([_summary(found, markers) for found in newest], ensure_ascii=False))
         return
-    table = Table("dead letter", "time", "reason", "detail", "message", "bytes", "redriven", box=None)
-    for found in newest:
-        detail = (found.letter.detail or "")[:DETAIL_CHARACTERS]
-        size = str(found.letter.size or 0)
-        redriven = "yes" if found in markers else ""
-        row = (str(found.at), _iso(found.time_ms), found.letter.error, detail, str(found.source_at))
-        table.add_row(*row, size, redriven)
-    console = Console(highlight=False, markup=False)
-    wide = console if console.is_terminal else Console(highlight=False, markup=False, width=PIPED_WIDTH)
-    wide.print(table)
+    if not newest:
+        typer.echo(" ".join(["no dead letters", *_filters(selection)]))
+        return
+    times = [_iso(found.time_ms, "seconds") for found in newest]
+    for line in (*letter_lines(newest, times, markers, terminal_width()), "", *group_lines(groups)):
+        typer.echo(line)
+    if len(newest) < groups.total():
+        shown = f"{len(newest)} of {counted(groups.total(), NOUN)}"
+        typer.echo(f"{shown}; --limit N shows more", err=True)
 
 
 @app.command("show")
@@ -87,6 +91,7 @@ def show_letter(place: Annotated[str, typer.Argument(help=PLACE_HELP)], as_json:
     """One dead letter in full, with the whole message as it was received."""
     selection = _selection(places=[place])
     settings, registry = _registry()
+    _check_places(selection, registry)
     with PartitionReader(settings.kafka) as reader, _history(settings) as lookup:
         found = next(read_letters(settings.kafka, registry, selection, reader), None)
         if found is None:
@@ -123,6 +128,7 @@ def redrive_letters(
     """
     selection = _selection(source, reason, since, until, places or [])
     settings, registry = _registry()
+    _check_places(selection, registry)
     with (
         _history(settings) as lookup,
         redriving(
@@ -134,13 +140,13 @@ def redrive_letters(
     if as_json:
         typer.echo(json.dumps(result.as_json()))
         return
-    typer.echo(f"{result.selected} dead letters selected, {result.sent} messages sent")
+    typer.echo(f"{counted(result.selected, NOUN)} selected, {counted(result.sent, 'message')} sent")
     if result.sent_before:
-        typer.echo(f"{result.sent_before} were sent before and are not sent twice")
+        typer.echo(f"sent before, and not sent twice: {result.sent_before}")
     for error, count in result.still_rejected.most_common():
-        typer.echo(f"{count} would be rejected again: {error} (--force sends them nevertheless)")
+        typer.echo(f"would be rejected again: {count} for {error} (--force sends them nevertheless)")
     if result.incomplete:
-        typer.echo(f"{result.incomplete} are cut, and the history has no whole message for them")
+        typer.echo(f"cut, and the history has no whole message for them: {result.incomplete}")
 
 
 def _selection(
@@ -156,6 +162,36 @@ def _selection(
         message = f"{' '.join(places)}: a place is written TOPIC/PARTITION/OFFSET"
         raise typer.BadParameter(message) from error
     return Selection(source, reason, _milliseconds(since), _milliseconds(until), parsed)
+
+
+def _check_places(selection: Selection, registry: Registry) -> None:
+    """Refuses places in topics that no source has, and says which there are."""
+    known = {
+        topic for each in registry.contracts.values() for topic in (*each.topics, each.dead_letter_topic)
+    }
+    unknown = sorted({place.topic for place in selection.places} - known)
+    if unknown:
+        message = f"no source has a topic {', '.join(unknown)}; there are {', '.join(sorted(known))}"
+        raise typer.BadParameter(message)
+
+
+def _grouped(letters: Iterable[Found], groups: Groups) -> Iterator[Found]:
+    """The letters as they come, counted."""
+    for found in letters:
+        groups[found.letter.source, found.letter.error] += 1
+        yield found
+
+
+def _filters(selection: Selection) -> Iterator[str]:
+    """The selection in words."""
+    if selection.source is not None:
+        yield f"of source {selection.source}"
+    if selection.reason is not None:
+        yield f"with reason {selection.reason}"
+    if selection.since_ms is not None:
+        yield f"since {_iso(selection.since_ms)}"
+    if selection.until_ms is not None:
+        yield f"before {_iso(selection.until_ms)}"
 
 
 def _milliseconds(time: datetime | None) -> int | None:
@@ -234,7 +270,5 @@ def _text(value: bytes | None) -> tuple[str | None, str]:
         return b64encode(value).decode(), "base64"
 
 
-def _iso(time_ms: int) -> str:
-    return (
-        datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
+def _iso(time_ms: int, timespec: str = "milliseconds") -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -1,6 +1,7 @@
 """`fleetlake deadletters` against the real embedded broker and a real lake."""
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,47 @@ def test_the_newest_come_first_and_tell_whether_they_were_redriven(
     assert site.payloads() == [b"{", event(150), event(150)]
 
 
+@pytest.mark.parametrize("width", [80, 200])
+def test_on_a_terminal_only_the_detail_is_cut(
+    site: Site, width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line a dead letter, no wider than the terminal; place, time and reason stand in it whole."""
+    site.reject([b'{"id": "v1", "at": "2026-01-01T00:00:00Z", "speed": "%s"}' % (b"fast " * 40), event(150)])
+    rows = answer(capsys, "list", "--source", site.name)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+
+    heading, *lines = run(capsys, "list", "--source", site.name).splitlines()
+
+    assert heading.split()[:4] == ["dead", "letter", "time", "reason"]
+    assert ("message" in heading) == (width == 200)
+    assert max(map(len, lines)) <= width
+    for line, row in zip(lines, rows, strict=False):
+        assert line.split()[:3] == [row["dead_letter"], row["time"][:19] + "Z", row["error"]]
+    assert lines[2:4] == ["", "source" + " " * (len(site.name) - 6) + "  dead letters  reasons"]
+
+
+def test_what_is_not_shown_is_told(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """How many there are, and of which source and reason; no line ends with blanks."""
+    site.reject([b"{", event(150), event(151)])
+
+    assert cli.run(["deadletters", "list", "--source", site.name, "--limit", "1"]) == 0
+    output = capsys.readouterr()
+
+    assert output.err == "1 of 3 dead letters; --limit N shows more\n"
+    lines = output.out.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert lines[-1].split(maxsplit=2) == [site.name, "3", "out_of_range 2, malformed_json 1"]
+
+
+def test_no_dead_letters_are_said_to_be_none(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the filters that were given."""
+    said = run(capsys, "list", "--source", site.name, "--reason", "bad_time", "--since", "2020-01-01")
+    assert (
+        said == f"no dead letters of source {site.name} with reason bad_time since 2020-01-01T00:00:00.000Z\n"
+    )
+
+
 def test_one_is_shown_in_full(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     """By its own place or its message's; bytes that are no text as base64."""
     site.reject([event(150), b"\xff\xfe"], headers=[("h", b"1")])
@@ -146,7 +188,9 @@ def land(lake: Path, topic: str, payloads: list[bytes]) -> None:
         (["show", "nonsense"], "TOPIC/PARTITION/OFFSET"),
         (["redrive", "a/b"], "TOPIC/PARTITION/OFFSET"),
         (["list", "--source", "nonsense"], "nonsense"),
-        (["list", "--since", "yesterday"], "yesterday"),
+        (["list", "--since", "yesterday"], "'yesterday' is no time, write one such as 2026-"),
+        (["show", "nope/1/2"], "no source has a topic nope; there are "),
+        (["show", "nope/1/2"], "car.telemetry.dlq.v1"),
         (["list", "--reason", "boredom"], "boredom"),
     ],
 )
