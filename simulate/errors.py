@@ -3,7 +3,8 @@
 SimulateError
 ├── BadRequest          arguments that cannot be met
 ├── UnknownSource       no contract of that name
-└── RecordingError      a file that cannot be replayed
+├── RecordingError      a file that cannot be replayed
+└── NothingValid        a file whose messages the contract rejects
 """
 
 from collections.abc import Iterable
@@ -45,3 +46,21 @@ class RecordingError(SimulateError):
     def __init__(self, path: Path, problem: str, place: str | None = None) -> None:
         self.path, self.problem, self.place = path, problem, place
         super().__init__(f"{path}: {problem}" + (f" ({place})" if place else ""))
+
+
+class NothingValid(SimulateError):
+    """No message that was looked at is one of the source: probably the file of another one.
+
+    Operator action: `fleetlake contracts check` shows what the contract makes of it; `--force` sends it.
+    """
+
+    def __init__(
+        self, path: Path, source: str, judged: int, reason: str, count: int, *, is_all: bool
+    ) -> None:
+        self.path, self.source, self.judged, self.reason, self.count = path, source, judged, reason, count
+        which = "its messages" if is_all else f"its first {judged:,} messages"
+        why = f"{reason}: {count:,} of {judged:,}"
+        super().__init__(
+            f"{path}: nothing was sent, none of {which} is valid for source {source} ({why}); "
+            f"`fleetlake contracts check {source} {path}` shows more, --force sends it nevertheless"
+        )

@@ -7,8 +7,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -53,14 +53,7 @@ class Recording:
         return name.rpartition(".")[0] or name
 
     def __iter__(self) -> Iterator[bytes]:
-        with self._open() as source:
-            match self.format:
-                case Format.LINES:
-                    messages = lines(source)
-                case Format.CSV:
-                    messages = self._rows(source)
-                case Format.OBJECTS:
-                    messages = self._objects(source)
+        with self._open() as source, closing(self._messages(source)) as messages:
             found = False
             for message in messages:
                 found = True
@@ -106,7 +99,16 @@ class Recording:
 
     # -- reading
 
-    def _rows(self, source: BinaryIO) -> Iterator[bytes]:
+    def _messages(self, source: BinaryIO) -> Generator[bytes, None, None]:
+        match self.format:
+            case Format.LINES:
+                return lines(source)
+            case Format.CSV:
+                return self._rows(source)
+            case Format.OBJECTS:
+                return self._objects(source)
+
+    def _rows(self, source: BinaryIO) -> Generator[bytes, None, None]:
         """One object a row: header names and the row's strings, unchanged. Fields beyond the header are
         named `column_<n>`, missing ones are left out."""
         text = io.TextIOWrapper(source, encoding="utf-8-sig", newline="")
@@ -132,7 +134,7 @@ class Recording:
         if doubled:
             raise RecordingError(self.path, f"names a column twice: {', '.join(doubled)}", "line 1")
 
-    def _objects(self, source: BinaryIO) -> Iterator[bytes]:
+    def _objects(self, source: BinaryIO) -> Generator[bytes, None, None]:
         text = source.read(MAX_PROSE_BYTES + 1)
         if len(text) > MAX_PROSE_BYTES:
             raise RecordingError(self.path, "is too long for prose; write one message a line (.jsonl)")
@@ -148,7 +150,7 @@ class Recording:
                 yield text[begin:end]
 
 
-def lines(source: BinaryIO) -> Iterator[bytes]:
+def lines(source: BinaryIO) -> Generator[bytes, None, None]:
     """Every line that is not blank, without its end."""
     for line in source:
         message = line.removesuffix(b"\n").removesuffix(b"\r")

@@ -3,18 +3,22 @@ paced by the times that the messages carry."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from contracts.decode import Decoder, RawBatch
 from contracts.model import Contract
+from simulate.errors import NothingValid
 from simulate.parcel import Headers, Parcel, Receipt
 from simulate.recordings import Format, Recording
 from simulate.wrapping import unwrap
 
 BATCH: Final = 512
 """Messages decoded together, to see their vehicles and times."""
+JUDGED: Final = 1_000
+"""Messages at a file's beginning that tell whether it is one of its source: they are held until then."""
 US: Final = 1_000_000
+OTHER_TOPICS: Final = "of other topics"
 
 
 class Raw(NamedTuple):
@@ -24,6 +28,15 @@ class Raw(NamedTuple):
     keyed: bool = False
     key: bytes | None = None
     headers: Headers = ()
+
+
+class Read(NamedTuple):
+    """A message as the contract reads it: event time in microseconds, reason of rejection."""
+
+    raw: Raw
+    key: bytes | None
+    event_us: int | None
+    error: str | None
 
 
 class Replay:
@@ -42,16 +55,36 @@ class Replay:
         self._sent: Counter[tuple[str | None, str | None, bool]] = Counter()
         self._bytes = 0
         self.other_topics = 0
+        self._read = self._reading()
+
+    def check(self) -> None:
+        """Raises NothingValid where the contract rejects every message at the beginning. Sends nothing."""
+        beginning = list(islice(self._read, JUDGED))
+        self._read = chain(beginning, self._read)
+        reasons = Counter(each.error for each in beginning)
+        if reasons[None]:
+            return
+        if not beginning:
+            reasons[OTHER_TOPICS] = self.other_topics
+        reason, count = reasons.most_common(1)[0]
+        is_all = len(beginning) < JUDGED
+        judged = len(beginning) or self.other_topics
+        raise NothingValid(
+            self.recording.path, self._contract.name, judged, str(reason), count, is_all=is_all
+        )
 
     def __iter__(self) -> Iterator[Parcel]:
         topic, due, last_us = self._contract.topics[0], 0.0, None
+        for raw, key, event_us, error in self._read:
+            if event_us is not None:
+                gap = 0.0 if last_us is None else (event_us - last_us) / US
+                due += min(max(0.0, gap), self._longest_gap_s)
+                last_us = event_us
+            yield Parcel(due, topic, key, raw.payload, raw.headers, self._receipt(raw, key, error))
+
+    def _reading(self) -> Iterator[Read]:
         for batch in _batches(self._messages()):
-            for raw, key, event_us, error in self._decoded(batch):
-                if event_us is not None:
-                    gap = 0.0 if last_us is None else (event_us - last_us) / US
-                    due += min(max(0.0, gap), self._longest_gap_s)
-                    last_us = event_us
-                yield Parcel(due, topic, key, raw.payload, raw.headers, self._receipt(raw, key, error))
+            yield from self._decoded(batch)
 
     def _messages(self) -> Iterator[Raw]:
         for payload in self.recording:
@@ -63,8 +96,7 @@ class Replay:
             else:
                 self.other_topics += 1
 
-    def _decoded(self, batch: Sequence[Raw]) -> Iterator[tuple[Raw, bytes | None, int | None, str | None]]:
-        """Message, key, event time in microseconds, reason of rejection."""
+    def _decoded(self, batch: Sequence[Raw]) -> Iterator[Read]:
         named = self._vehicle or self.recording.stem
         known = [raw.key if raw.keyed else named.encode() for raw in batch]
         decoded = self._decoder.decode(
@@ -80,7 +112,7 @@ class Replay:
         by_sensor = self._contract.message_key == "sensor"
         names = _sensors(decoded) if by_sensor else decoded.column("vehicle_id").to_pylist()
         keys = (self._key(raw, name) for raw, name in zip(batch, names, strict=True))
-        return zip(batch, keys, times, errors, strict=True)
+        return map(Read, batch, keys, times, errors)
 
     def _key(self, raw: Raw, read: str | None) -> bytes | None:
         """What the file says, else the user, else the message, else the file's name where rows name none."""

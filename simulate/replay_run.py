@@ -53,6 +53,11 @@ class ReplayRun:
         """All messages in the order in which they are due; once."""
         return islice(merge(*self._replays, key=itemgetter(0)), self._limit)
 
+    def check(self) -> None:
+        """Raises NothingValid for a file whose messages are none of the source; before `run`, if at all."""
+        for replay in self._replays:
+            replay.check()
+
     def run(self, outlet: Outlet, clock: Clock, progress: Callable[[Progress], None]) -> None:
         """Sends until the end or until a stop is requested."""
         begin = clock.monotonic()

@@ -1,5 +1,6 @@
-"""`fleetlake simulate` and `fleetlake replay`: messages into the topics of their sources, and one JSON
-document on stdout that says what was acknowledged, so that what arrives can be checked against it."""
+"""`fleetlake simulate` and `fleetlake replay`: messages into the topics of their sources, and what was
+acknowledged of them, so that what arrives can be checked against it: one JSON document on stdout, or a short
+text where stdout is a terminal."""
 
 import json
 import sys
@@ -10,6 +11,8 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from fleetlake.commands.plain_text import counted, terminal_width
+from fleetlake.commands.sent_summary import replayed_lines, simulated_lines
 from simulate.errors import BadRequest
 from simulate.outlets import FileOutlet, KafkaOutlet, NoOutlet, Outlet
 from simulate.pacing import Clock
@@ -23,12 +26,20 @@ SHOW_EVERY_S = {True: 0.5, False: 10.0}
 
 SAY_EVERY_S = 5.0
 DEFAULT = Shares()
-Share = Annotated[float, typer.Option(min=0.0, max=1.0, rich_help_panel="Shares of the messages, 0 to 1")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Send nothing; only say what would be sent.")]
 Output = Annotated[
     Path | None,
     typer.Option(help="Write the messages as JSON lines into FILE (.gz is packed) instead of sending them."),
 ]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="JSON also on a terminal; elsewhere it is JSON in any case.")
+]
+WHAT_NEXT = "next: `fleetlake wait` until the sinks are done, then `fleetlake audit`"
+
+
+def share(text: str) -> Any:
+    """An option for a share of the messages."""
+    return typer.Option(min=0.0, max=1.0, help=text, rich_help_panel="Shares of the messages, 0 to 1")
 
 
 class NotAcknowledged(Exception):
@@ -39,7 +50,7 @@ class NotAcknowledged(Exception):
 
     def __init__(self, failed: int, first: Exception | None) -> None:
         self.failed, self.first = failed, first
-        super().__init__(f"{failed} messages were not acknowledged, the first because {first}")
+        super().__init__(f"{counted(failed, 'message')} not acknowledged, the first because {first}")
 
 
 class Run(Protocol):
@@ -78,15 +89,22 @@ def simulate(
         str | None, typer.Option(help="Simulated time begins here, such as 2026-01-21T10:00:00Z.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Equal arguments with an equal start give equal messages.")] = 1,
-    anomalies: Share = DEFAULT.anomalies,
-    invalid: Share = DEFAULT.invalid,
-    bad_signals: Share = DEFAULT.bad_signals,
-    late: Share = DEFAULT.late,
-    duplicates: Share = DEFAULT.duplicates,
-    out_of_order: Share = DEFAULT.out_of_order,
+    anomalies: Annotated[
+        float, share("Valid, with a value beyond a threshold of the catalog.")
+    ] = DEFAULT.anomalies,
+    invalid: Annotated[float, share("Broken: rejected whole, and a dead letter.")] = DEFAULT.invalid,
+    bad_signals: Annotated[
+        float, share("One signal is refused, the rest of the message is kept.")
+    ] = DEFAULT.bad_signals,
+    late: Annotated[float, share("Held back for seconds to minutes: see --late-by.")] = DEFAULT.late,
+    duplicates: Annotated[float, share("Sent a second time a little later.")] = DEFAULT.duplicates,
+    out_of_order: Annotated[
+        float, share("Overtaken by the next message or two of the same vehicle.")
+    ] = DEFAULT.out_of_order,
     late_by: Annotated[float, typer.Option(help="Late messages come at most so many seconds late.")] = 300.0,
     dry_run: DryRun = False,
     output: Output = None,
+    as_json: AsJson = False,
 ) -> None:
     """Vehicles that drive, stop, charge, sleep, wake and fail.
 
@@ -113,7 +131,8 @@ def simulate(
         shares=Shares(anomalies, invalid, bad_signals, late, duplicates, out_of_order),
     )
     simulation = Simulation(request, load_registry(settings.contracts))
-    _carry_out(simulation, settings, dry_run=dry_run, output=output)
+    lines = None if as_json else simulated_lines
+    _carry_out(simulation, settings, dry_run=dry_run, output=output, lines=lines)
 
 
 def replay(
@@ -136,10 +155,17 @@ def replay(
         float,
         typer.Option(min=0.0, help="Seconds waited at most between two messages, whatever their times."),
     ] = 5.0,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also a file of which no message is valid for the source.")
+    ] = False,
     dry_run: DryRun = False,
     output: Output = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Send recorded files, byte for byte. Several play at once, each from its beginning."""
+    """Send recorded files, byte for byte. Several play at once, each from its beginning.
+
+    Broken messages are sent too; but nothing is when the first 1,000 messages of a file are all invalid.
+    """
     from contracts.load import load_registry
     from fleetlake.settings import Settings
     from simulate.recordings import Recording
@@ -156,15 +182,27 @@ def replay(
         limit=limit,
         longest_gap_s=longest_gap,
     )
-    _carry_out(run, settings, dry_run=dry_run, output=output)
+    if not force:
+        run.check()
+    lines = None if as_json else replayed_lines
+    _carry_out(run, settings, dry_run=dry_run, output=output, lines=lines)
     for recording in recordings:
         if recording.left_out:
-            left = f"{recording.path}: {recording.left_out} objects behind an output heading were left out"
+            objects = counted(recording.left_out, "object")
+            left = f"{recording.path}: left out {objects} behind an output heading"
             typer.echo(f"{left} (--all-objects sends them too)", err=True)
 
 
-def _carry_out(run: Run, settings: Any, *, dry_run: bool, output: Path | None) -> None:
-    """Sends everything; the report is printed whatever happens after the first message."""
+def _carry_out(
+    run: Run,
+    settings: Any,
+    *,
+    dry_run: bool,
+    output: Path | None,
+    lines: Callable[[dict[str, Any]], list[str]] | None,
+) -> None:
+    """Sends everything; the report is printed whatever happens after the first message: as `lines` on a
+    terminal, else as JSON."""
     from ingest.process import Stop
 
     outlet = _outlet(run, settings, dry_run=dry_run, output=output)
@@ -175,7 +213,12 @@ def _carry_out(run: Run, settings: Any, *, dry_run: bool, output: Path | None) -
         finally:
             progress.end()
             if run.sent or sys.exc_info()[0] is None:
-                typer.echo(json.dumps(run.report(), ensure_ascii=False, indent=2))
+                if lines is None or terminal_width() is None:
+                    typer.echo(json.dumps(run.report(), ensure_ascii=False, indent=2))
+                else:
+                    where = "nothing was sent: a dry run" if dry_run else WHAT_NEXT
+                    where = where if output is None else f"written into {output}, not sent"
+                    typer.echo("\n".join([*lines(run.report()), where]))
     if run.failed:
         first = outlet.first_failure if isinstance(outlet, KafkaOutlet) else None
         raise NotAcknowledged(run.failed, first)

@@ -161,8 +161,8 @@ def test_what_is_left_out_is_said(place: Place) -> None:
     """Objects behind an output heading: how many, and how to send them."""
     path = place.folder / "case.txt"
     path.write_text('Input\n{"did":"1"}\nOutput\n{"did":"1"}\n{"did":"1"}\n')
-    done = place.run("replay", str(path), "-s", "tcu", "--dry-run")
-    assert "2 objects behind an output heading were left out" in done.stderr
+    done = place.run("replay", str(path), "-s", "tcu", "--dry-run", "--force")
+    assert "left out 2 objects behind an output heading" in done.stderr
     assert "--all-objects" in done.stderr
     assert json.loads(done.stdout)["sent"] == 1
 
@@ -171,18 +171,82 @@ def test_too_large_a_message_fails_alone(place: Place) -> None:
     """Its siblings arrive, the report says so, and the exit code is 1."""
     path = place.folder / "large.jsonl"
     path.write_bytes(b'{"did":"1"}\n{"did":"' + b"x" * (17 * 1024 * 1024) + b'"}\n{"did":"2"}\n')
-    done = place.run("replay", str(path), "-s", "tcu")
+    done = place.run("replay", str(path), "-s", "tcu", "--force")
     report = json.loads(done.stdout)
     assert done.returncode == 1
     assert (report["acknowledged"], report["failed"]) == (2, 1)
-    assert "1 messages were not acknowledged" in done.stderr
+    assert "1 message not acknowledged" in done.stderr
     assert len(place.landed("tcu")) == 2
+
+
+def test_a_file_of_another_source_is_not_sent(place: Place) -> None:
+    """One line names the file, the usual reason and how to look; with --force all of it is sent."""
+    drive = str(DATA / "twizy" / "T3_06_07_2021.csv.gz")
+    refused = place.run("replay", drive, "-s", "tcu")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("\n") == 1
+    assert f"{drive}: nothing was sent, none of its first 1,000 messages is valid" in refused.stderr
+    assert "missing_field: 1,000" in refused.stderr
+    assert f"`fleetlake contracts check tcu {drive}`" in refused.stderr
+    assert place.landed("tcu") == []
+
+    forced = place.run("replay", drive, "-s", "tcu", "--force")
+    assert forced.returncode == 0
+    assert json.loads(forced.stdout)["invalid_by_reason"] == {"missing_field": 1703}
+    assert len(place.landed("tcu")) == 1703
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (
+            ("simulate", "-s", "tcu", "-s", "car", "--count", "40", "--rate", "0", "--invalid", "0.5"),
+            [
+                "40 messages in",
+                "source  ",
+                "tcu ",
+                "car ",
+                "together ",
+                "invalid: ",
+                "next: `fleetlake wait`",
+            ],
+        ),
+        (
+            ("replay", str(DATA / "tcu" / "use_case_2.jsonl"), "-s", "tcu"),
+            ["8 messages in", "file ", "use_case_2.jsonl ", "next: `fleetlake wait`"],
+        ),
+        (
+            ("replay", str(DATA / "tcu" / "use_case_2.jsonl"), "-s", "tcu", "--dry-run"),
+            ["8 messages in", "file ", "use_case_2.jsonl ", "nothing was sent"],
+        ),
+    ],
+    ids=["simulate", "replay", "dry run"],
+)
+def test_a_terminal_gets_a_short_text(
+    place: Place,
+    arguments: Sequence[str],
+    expected: Sequence[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In 80 columns, with what to do next; with --json the whole report."""
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(expected), lines
+    assert all(line.startswith(begin) for line, begin in zip(lines, expected, strict=True)), lines
+    assert max(len(line) for line in lines if not line.startswith("invalid")) <= 80
+    assert run([*arguments, "--json"]) == 0
+    assert "invalid_by_reason" in capsys.readouterr().out
 
 
 FAILURES: list[tuple[Sequence[str], str]] = [
     (("replay", "missing.jsonl", "-s", "tcu"), "missing.jsonl: no such file"),
     (("replay", "empty.jsonl", "-s", "tcu"), "is empty"),
     (("replay", "binary", "-s", "tcu"), "is a binary file"),
+    (("replay", "good.jsonl", "-s", "tcu"), "good.jsonl: nothing was sent, none of its messages is valid"),
     (("replay", "good.jsonl", "-s", "tci"), "no source is called 'tci'"),
     (("replay", "good.jsonl", "-s", "tcu", "--speed", "fast"), "--speed"),
     (("simulate", "-s", "tci"), "no source is called 'tci'"),

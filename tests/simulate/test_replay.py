@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from contracts.load import load_registry
-from simulate.errors import RecordingError, UnknownSource
+from simulate.errors import NothingValid, RecordingError, UnknownSource
 from simulate.outlets import FileOutlet, NoOutlet
 from simulate.pacing import Clock
 from simulate.parcel import Parcel
@@ -179,6 +179,44 @@ def test_a_wrong_source_is_named(tmp_path: Path) -> None:
     """With the sources there are."""
     with pytest.raises(UnknownSource, match=r"'cars'.*environment"):
         a_replay([lines(tmp_path, reading(0))], "cars")
+
+
+def test_one_valid_message_makes_a_file_one_of_its_source(tmp_path: Path) -> None:
+    """Looking at the beginning takes nothing away from what is sent."""
+    path = lines(tmp_path, *[b"broken"] * 700, reading(0), *[b"broken"] * 700)
+    replay = a_replay([path], "environment")
+    replay.check()
+    assert [parcel.payload for parcel in played(replay)] == path.read_bytes().splitlines()
+    assert replay.report()["invalid_by_reason"] == {"malformed_json": 1400}
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ([b"broken"] * 2 + [b"{}"], r"none of its messages is valid .*\(malformed_json: 2 of 3\)"),
+        ([b"broken"] * 1000 + [reading(0)], r"its first 1,000 messages .*\(malformed_json: 1,000 of 1,000\)"),
+    ],
+    ids=["all", "the first thousand"],
+)
+def test_a_file_without_a_valid_message_is_refused_by_the_check(
+    tmp_path: Path, messages: list[bytes], told: str
+) -> None:
+    """Also beside a good one; whoever does not check may send it."""
+    good = tmp_path / "good.jsonl"
+    good.write_bytes(reading(0))
+    bad = lines(tmp_path, *messages)
+    with pytest.raises(NothingValid, match=told):
+        a_replay([good, bad], "environment").check()
+    assert len(played(a_replay([bad], "environment"))) == len(messages)
+
+
+def test_a_file_of_other_topics_is_refused_by_the_check(tmp_path: Path) -> None:
+    """Nothing of it would be sent."""
+    clock = Clock(lambda: 0.0, lambda seconds: None, lambda: False)
+    request = Request(sources=("tcu",), rate=0.0, count=5, present_us=1_785_000_000_000_000)
+    Simulation(request, REGISTRY).run(FileOutlet(tmp_path / "run.jsonl"), clock, lambda progress: None)
+    with pytest.raises(NothingValid, match="of other topics: 5 of 5"):
+        a_replay([tmp_path / "run.jsonl"], "car").check()
 
 
 def test_a_file_without_messages_is_an_error_when_its_turn_comes(tmp_path: Path) -> None:
