@@ -11,6 +11,7 @@ from broker.identity import TopicIdentities
 from broker.offsets import Offsets
 from broker.record import TopicPartition
 from contracts.load import load_registry
+from fleetlake.commands.plain_text import counted
 from fleetlake.settings import Settings
 from ingest.checkpoints import Moved, NothingToRepair, restore_missing, skip_lost
 from lake.bronze import Bronze, BronzePartition
@@ -61,7 +62,8 @@ def skip(topic: Topic, partition: Partition) -> None:
     place = TopicPartition(topic, partition)
     low, high = _log(settings, place)
     moved = skip_lost(_bronze(settings), place, _topic_id(settings, topic), low, high)
-    typer.echo(f"{place}: {moved.skipped} messages given up, history goes on at offset {moved.now}")
+    given_up = counted(moved.skipped, "message")
+    typer.echo(f"{place}: {given_up} given up, history goes on at offset {moved.now}")
 
 
 @app.command("restore")

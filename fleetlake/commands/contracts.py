@@ -9,15 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from contracts.catalog import Catalog
+from contracts.errors import ContractError
 from contracts.judge import Judgement, judge
 from contracts.load import Registry, load_contract, load_registry
 from contracts.model import Contract, SignalField
 from contracts.times import iso_text
+from fleetlake.commands.plain_text import counted
 
 PIPED_WIDTH = 160
 """Columns where the output is no terminal: names are not cut."""
 
-app = typer.Typer(no_args_is_help=True, help="What the messages of a source mean.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="What the messages of a source mean.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value instead of tables.")]
 
@@ -37,7 +39,10 @@ def list_contracts(as_json: AsJson = False) -> None:
 
 
 @app.command("show")
-def show_contract(name: str, as_json: AsJson = False) -> None:
+def show_contract(
+    name: Annotated[str, typer.Argument(help="A source, as `fleetlake contracts list` names it.")],
+    as_json: AsJson = False,
+) -> None:
     """One source: where its facts stand, what its names mean, its topics."""
     registry = _registry()
     contract = registry.contracts.get(name)
@@ -62,7 +67,7 @@ def show_contract(name: str, as_json: AsJson = False) -> None:
 
 @app.command("check")
 def check_contract(
-    file: Annotated[Path, typer.Argument(help="A contract file (YAML).")],
+    file: Annotated[Path, typer.Argument(help="A contract file (YAML), or the name of a source.")],
     sample: Annotated[
         Path, typer.Argument(help="Recorded messages: JSON lines, JSON in prose, CSV; .gz too.")
     ],
@@ -73,7 +78,7 @@ def check_contract(
     from simulate.recordings import Recording
 
     registry = _registry()
-    contract = load_contract(file, registry.catalog)
+    contract = _contract(file, registry)
     recording = Recording(sample)
     key = (vehicle or recording.stem).encode()
     judgement = judge(registry.decoder_of(contract), registry.catalog, recording, key)
@@ -85,15 +90,29 @@ def check_contract(
         raise typer.Exit(1)
 
 
+def _contract(file: Path, registry: Registry) -> Contract:
+    """The contract of a file, or of a source where no such file is there. Ends with every mistake of the file
+    on a line of its own."""
+    named = registry.contracts.get(str(file))
+    if named is not None and not file.exists():
+        return named
+    try:
+        return load_contract(file, registry.catalog)
+    except ContractError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"fleetlake: {line.replace(f'{file}:0: ', f'{file}: ', 1)}", err=True)
+        raise typer.Exit(1) from error
+
+
 def _print_judgement(contract: Contract, judgement: Judgement) -> None:
     console = _console()
     console.print(
         f"contract {contract.name} ({contract.shape}): "
-        f"{judgement.accepted} of {judgement.messages} messages accepted"
+        f"{judgement.accepted} of {counted(judgement.messages, 'message')} accepted"
     )
     if judgement.first_time is not None and judgement.last_time is not None:
         between = f"{iso_text(judgement.first_time)} to {iso_text(judgement.last_time)}"
-        console.print(f"{len(judgement.vehicles)} vehicles, {between}")
+        console.print(f"{counted(len(judgement.vehicles), 'vehicle')}, {between}")
     signals = Table("signal", "readings", "least", "greatest", "examples", "", box=None)
     for name, one in judgement.signals.items():
         note = "" if one.known else "unknown: kept in the history, not in the state"
@@ -102,9 +121,9 @@ def _print_judgement(contract: Contract, judgement: Judgement) -> None:
     if judgement.signals:
         console.print(signals)
     for reason, count in judgement.rejected.most_common():
-        console.print(f"rejected {count} messages: {reason} ({judgement.details[reason]})")
+        console.print(f"rejected {counted(count, 'message')}: {reason} ({judgement.details[reason]})")
     for (signal, reason), count in judgement.rejected_signals.most_common():
-        console.print(f"refused {count} values of {signal}: {reason}")
+        console.print(f"refused {counted(count, 'value')} of {signal}: {reason}")
 
 
 def _registry() -> Registry:

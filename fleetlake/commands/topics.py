@@ -17,7 +17,7 @@ PIPED_WIDTH = 160
 """Columns where the output is no terminal: names are not cut."""
 UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
 
-app = typer.Typer(no_args_is_help=True, help="Create and list the Kafka topics.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Create and list the Kafka topics.")
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON value instead of a table.")]
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from contracts.errors import ContractError
 from fleetlake.commands.contracts import app
 
 DRIVE = str(files("simulate") / "data" / "twizy" / "T3_06_07_2021.csv.gz")
@@ -84,11 +83,33 @@ def test_unknown_signals_are_pointed_out(tmp_path: Path) -> None:
 
 
 def test_a_wrong_contract_is_named_by_line(tmp_path: Path) -> None:
-    """The error of the file, not a traceback of ours."""
+    """Every mistake of the file on a line of its own, not a traceback of ours."""
     file = tmp_path / "x.yml"
     file.write_text("name: x\nshape: wide\n")
-    with pytest.raises(ContractError, match=r"x\.yml:1: event_time: this key is missing"):
-        run("check", str(file), DRIVE)
+    said = run("check", str(file), DRIVE, code=1).splitlines()
+    assert f"fleetlake: {file}:1: event_time: this key is missing; add it" in said
+    assert len(said) > 1
+    assert all(line.startswith(f"fleetlake: {file}:1: ") for line in said)
+
+
+def test_a_contract_that_cannot_be_read_has_no_line(tmp_path: Path) -> None:
+    """There is no line 0."""
+    said = run("check", str(tmp_path / "nope.yml"), DRIVE, code=1)
+    assert said.startswith(f"fleetlake: {tmp_path / 'nope.yml'}: cannot be read")
+
+
+def test_a_source_is_checked_by_its_name() -> None:
+    """Nobody needs to know where its file lies."""
+    assert "1703 of 1703 messages accepted" in run("check", "twizy", DRIVE)
+
+
+def test_one_is_not_counted_as_many(tmp_path: Path) -> None:
+    """1 message, 1 vehicle."""
+    sample = tmp_path / "sample.jsonl"
+    sample.write_bytes(b'{"vehicle_id":"V","timestamp":"2025-07-06T12:00:00Z","speed":5}\n')
+    text = run("check", "environment", str(sample))
+    assert "1 of 1 message accepted" in text
+    assert "1 vehicle, " in text
 
 
 def test_contracts_of_the_settings_are_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
