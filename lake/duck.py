@@ -5,19 +5,24 @@ lake's credential, memory and disk within the settings. For code of this package
 import importlib.util
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import duckdb
-import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from lake.errors import QueryFailed
 from lake.settings import LakeSettings
 from lake.storage import Storage, storage
 
+T = TypeVar("T")
+
 BATCH_ROWS = 20_000
+INTERRUPT_AGAIN_S = 0.05
+"""DuckDB forgets an interruption that comes just before it begins."""
 
 
 class ExtensionMissing(Exception):
@@ -77,9 +82,20 @@ def extension_path(name: str) -> str:
     return str(file)
 
 
-def batches(result: DuckDBPyConnection, rows: int = BATCH_ROWS) -> pa.RecordBatchReader:
-    """The result of the last `execute`, streamed."""
-    return result.to_arrow_reader(rows)
+def interruptible(cursor: DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """What `work` returns, which uses `cursor`; Ctrl-C ends it within a moment, as KeyboardInterrupt.
+
+    It runs on a thread of its own: a main thread that waits for a batch in Arrow's code hears no signal.
+    """
+    with ThreadPoolExecutor(1, "duckdb") as thread:
+        running = thread.submit(work)
+        try:
+            return running.result()
+        except KeyboardInterrupt:
+            while not running.done():
+                cursor.interrupt()
+                wait([running], INTERRUPT_AGAIN_S)
+            raise
 
 
 def scan(uri: str, version: int | None = None) -> str:
@@ -95,17 +111,31 @@ def quoted(text: str) -> str:
 
 def failure(error: Exception, sql: str) -> QueryFailed:
     """DuckDB's error about `sql` as one line, with the place where DuckDB names it."""
-    text = str(error)
-    try:
-        details = json.loads(text[text.index("{") :])
-    except ValueError:
-        return QueryFailed(_one_line(text))
-    problem = _one_line(details.get("exception_message", text))
+    details = _details(error)
+    problem = _one_line(details.get("exception_message", str(error)))
     if "position" not in details:
         return QueryFailed(problem)
     before = sql.encode()[: int(details["position"])].decode(errors="replace")
     line = before.count("\n") + 1
     return QueryFailed(problem, line, len(before) - (before.rfind("\n") + 1) + 1)
+
+
+def missing_table(error: Exception) -> str | None:
+    """What DuckDB says of a table that is not there, without its guess at another name; None for any other
+    error."""
+    details = _details(error)
+    is_table = details.get("type", "Table") == "Table"  # a schema that is missing has no type
+    if not isinstance(error, duckdb.CatalogException) or "position" not in details or not is_table:
+        return None
+    return str(details["exception_message"]).partition("\n")[0].rstrip("!.")
+
+
+def _details(error: Exception) -> dict[str, Any]:
+    text = str(error)
+    try:
+        return dict(json.loads(text[text.index("{") :]))
+    except ValueError:
+        return {}
 
 
 def _one_line(text: str) -> str:

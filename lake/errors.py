@@ -9,6 +9,7 @@ LakeError
     ├── BadAddress           a store's address makes no sense
     ├── BadLocation          the lake's address makes no sense
     ├── StateRefused         MongoDB will never take this write
+    ├── StateUnreadable      a document of the state was changed by somebody else
     ├── TableMissing         a table that should exist does not
     ├── QueryRefused         not a single reading statement
     └── QueryFailed          DuckDB's answer to a query that cannot be run
@@ -44,6 +45,20 @@ class StateNotWritten(Transient):
     def __init__(self, collection: str, operations: int, problem: str) -> None:
         self.collection, self.operations, self.problem = collection, operations, problem
         super().__init__(f"{collection}: not all of {operations} operations were written: {problem}")
+
+
+class StateUnreadable(Terminal):
+    """A document of the state is not one that Fleetlake wrote.
+
+    Operator action: find out who changed it; `fleetlake state rebuild` makes the state anew.
+    """
+
+    def __init__(self, vehicle: object, problem: str) -> None:
+        self.vehicle, self.problem = vehicle, problem
+        super().__init__(
+            f"the state of vehicle {vehicle!r} cannot be read: {problem}; "
+            "`fleetlake state rebuild` makes it anew"
+        )
 
 
 class AccessDenied(Terminal):

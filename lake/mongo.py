@@ -1,6 +1,7 @@
 """MongoDB's client and what its errors mean here: may be retried, access denied, or refused for good. The
 decision rests on error types, labels and server codes, never on message text."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,6 +17,11 @@ RETRY_SECONDS = 0.5
 
 Document = dict[str, Any]
 Client = pymongo.MongoClient[Document]
+
+NOISE = re.compile(
+    r"\[Errno \d+\] | \(configured timeouts: [^)]*\)|(, Timeout: [\d.]+s)?, Topology Description: .*",
+    re.DOTALL,
+)
 
 DUPLICATE_KEY = 11000
 NAMESPACE_EXISTS = 48
@@ -89,17 +95,24 @@ def wait_ready(
 def translated(client: Client, error: errors.PyMongoError, collection: str = "") -> Transient | Terminal:
     """What a client's error means for the caller."""
     address = addresses(client)
+    problem = reason(error, address)
     if isinstance(error, errors.ConnectionFailure | errors.CursorNotFound | errors.ExecutionTimeout):
-        return StoreUnavailable(STORE, address, str(error))
+        return StoreUnavailable(STORE, address, problem)
     if isinstance(error, errors.OperationFailure):
         if error.code in DENIED_CODES:
-            return AccessDenied(STORE, address, str(error))
+            return AccessDenied(STORE, address, problem)
         if error.code in RETRYABLE_CODES or error.has_error_label("RetryableWriteError"):
-            return StoreUnavailable(STORE, address, str(error))
-        return StateRefused(collection, (), error.code, str(error))
+            return StoreUnavailable(STORE, address, problem)
+        return StateRefused(collection, (), error.code, problem)
     if error.timeout or error.has_error_label("RetryableWriteError"):
-        return StoreUnavailable(STORE, address, str(error))
-    return StateRefused(collection, (), None, str(error))
+        return StoreUnavailable(STORE, address, problem)
+    return StateRefused(collection, (), None, problem)
+
+
+def reason(error: errors.PyMongoError, address: str = "") -> str:
+    """What the client says, without its dump of the topology, its timeouts, and the address where it is the
+    only one. Only wording: nothing is decided by it."""
+    return NOISE.sub("", str(error)).removeprefix(f"{address}: ")
 
 
 def addresses(client: Client) -> str:

@@ -14,8 +14,8 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, StatementType
 
-from lake.duck import BATCH_ROWS, connection, failure, quoted, scan
-from lake.errors import QueryRefused
+from lake.duck import BATCH_ROWS, connection, failure, interruptible, missing_table, quoted, scan
+from lake.errors import QueryFailed, QueryRefused
 from lake.locations import LAYERS
 from lake.schemas import TABLES
 from lake.settings import LakeSettings
@@ -23,6 +23,7 @@ from lake.storage import Storage, storage
 from lake.tables import exists, gold_tables
 
 EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([^)]*\))?\s", re.IGNORECASE)
+IN_MONGODB = ("vehicle_state", "vehicle_latest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,20 @@ class Warehouse:
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
         """Runs one reading statement: select, with, values, from, describe, show, summarize, explain.
 
-        Raises QueryRefused for anything else, QueryFailed for what DuckDB cannot run.
+        Raises QueryRefused for anything else, QueryFailed for what DuckDB cannot run. Ctrl-C ends it at once.
         """
         cursor = self._connection.cursor()
         try:
             _check_reads(cursor, sql)
             self._refresh()
             try:
-                reader = cursor.execute(sql, list(parameters) or None).to_arrow_reader(BATCH_ROWS)
+                reader = _execute(cursor, sql, parameters)
             except duckdb.BinderException:  # a view whose table has changed its columns binds no more
                 self._refresh(renew=True)
-                reader = cursor.execute(sql, list(parameters) or None).to_arrow_reader(BATCH_ROWS)
+                reader = _execute(cursor, sql, parameters)
         except duckdb.Error as error:
-            raise failure(error, sql) from error
-        return Rows(reader.schema, _translated(reader, sql))
+            raise self._failure(error, sql) from error
+        return Rows(reader.schema, _translated(cursor, reader, sql))
 
     def tables(self) -> list[str]:
         """The names that can be queried, written or not."""
@@ -95,6 +96,18 @@ class Warehouse:
         self._connection.execute(f"set global allowed_directories = [{root}]")
         self._connection.execute("set global enable_external_access = false")
         self._connection.execute("set global lock_configuration = true")
+
+    def _failure(self, error: duckdb.Error, sql: str) -> QueryFailed:
+        """DuckDB's error; where a table is missing, with those that are there."""
+        failed, missing = failure(error, sql), missing_table(error)
+        if missing is None:
+            return failed
+        there = ", ".join(
+            name if is_written else f"{name} (not written yet)"
+            for name, is_written in sorted(self._present.items())
+        )
+        state = "; state is in MongoDB: `fleetlake state`" if any(n in missing for n in IN_MONGODB) else ""
+        return QueryFailed(f"{missing}; the tables are {there}{state}", failed.line, failed.column)
 
     def _refresh(self, *, renew: bool = False) -> None:
         """Views for tables that have come, and empty ones for known tables that have not."""
@@ -138,9 +151,18 @@ def _check_reads(cursor: DuckDBPyConnection, sql: str) -> None:
         raise QueryRefused(problem)
 
 
-def _translated(reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]:
+def _execute(cursor: DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> pa.RecordBatchReader:
+    return interruptible(
+        cursor, lambda: cursor.execute(sql, list(parameters) or None).to_arrow_reader(BATCH_ROWS)
+    )
+
+
+def _translated(
+    cursor: DuckDBPyConnection, reader: pa.RecordBatchReader, sql: str
+) -> Iterator[pa.RecordBatch]:
     try:
-        yield from reader
+        while (batch := interruptible(cursor, lambda: next(reader, None))) is not None:
+            yield batch
     except (duckdb.Error, OSError) as error:  # Arrow's stream reports DuckDB's errors as OSError
         raise failure(error, sql) from error
 

@@ -2,7 +2,7 @@
 arrival, repetition and the number of writers never change the result. For the state sink, the rebuild, the
 audit and `fleetlake state`. `_id` is the only index: every access is by vehicle, or reads all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import pymongo
 from pymongo import errors
 from pymongo.collection import Collection
 
-from lake.errors import StateNotWritten, StateRefused
+from lake.errors import StateNotWritten, StateRefused, StateUnreadable
 from lake.mongo import (
     NAMESPACE_EXISTS,
     NAMESPACE_NOT_FOUND,
@@ -80,12 +80,27 @@ class StateStore:
             found = self._collection.find({"_id": {"$in": list(vehicle_ids)}}, batch_size=READ_BATCH)
             return {document["_id"]: from_document(document) for document in found}
 
-    def read_all(self, signals: Sequence[str] | None = None) -> Iterator[VehicleState]:
-        """Every vehicle, ordered by the UTF-8 bytes of its id; only the named state keys where given."""
+    def read_all(
+        self,
+        signals: Sequence[str] | None = None,
+        unreadable: Callable[[StateUnreadable], None] | None = None,
+    ) -> Iterator[VehicleState]:
+        """Every vehicle, ordered by the UTF-8 bytes of its id; only the named state keys where given.
+
+        A document that cannot be read raises StateUnreadable, or is told to `unreadable` and passed over.
+        """
         projection = None if signals is None else {"u": 1} | {f"s.{key}": 1 for key in signals}
         with self._translating():
             found = self._collection.find({}, projection, batch_size=READ_BATCH).sort("_id", 1)
-            yield from map(from_document, found)
+            for document in found:
+                try:
+                    state = from_document(document)
+                except StateUnreadable as error:
+                    if unreadable is None:
+                        raise
+                    unreadable(error)
+                else:
+                    yield state
 
     def count(self) -> int:
         """How many vehicles have a state."""

@@ -13,8 +13,13 @@ from typing import Any, NamedTuple
 
 from bson.int64 import Int64
 
+from lake.errors import StateUnreadable
+
 Value = float | str
 Order = tuple[int, bool, Value, str, int]
+
+EARLIEST_US, LATEST_US = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999, in microseconds since the epoch."""
 
 UNSAFE = re.compile(rb"[^A-Za-z0-9_:-]")
 
@@ -75,13 +80,19 @@ def update_fields(update: VehicleState) -> dict[str, Any]:
 
 
 def from_document(document: Mapping[str, Any]) -> VehicleState:
-    """The state that a stored document holds."""
-    return VehicleState(
-        vehicle_id=document["_id"],
-        signals=_entries(document.get("s", {})),
-        maxima=_entries(document.get("m", {})),
-        written_us=int(document.get("u", 0)),
-    )
+    """The state that a stored document holds. StateUnreadable for one that was not written here."""
+    vehicle = document.get("_id")
+    if not isinstance(vehicle, str):
+        raise StateUnreadable(vehicle, "its id is not a text")
+    try:
+        return VehicleState(
+            vehicle_id=vehicle,
+            signals=_entries(document.get("s", {})),
+            maxima=_entries(document.get("m", {})),
+            written_us=int(document.get("u", 0)),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise StateUnreadable(vehicle, f"{type(error).__name__} {error}") from error
 
 
 def _latest(entry: Entry) -> dict[str, Any]:
@@ -98,9 +109,24 @@ def _normal(value: Value) -> Value:
 
 def _entries(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Entry]:
     return {
-        key: Entry(int(value["t"]), _value(value["v"]), value["p"], int(value["o"]))
+        key: Entry(_time(value["t"]), _value(value["v"]), _place(value["p"]), int(value["o"]))
         for key, value in fields.items()
     }
+
+
+def _time(value: Any) -> int:
+    time = int(value)
+    if not EARLIEST_US <= time <= LATEST_US:
+        msg = f"{time} is no time between the years 1 and 9999"
+        raise ValueError(msg)
+    return time
+
+
+def _place(value: Any) -> str:
+    if not isinstance(value, str):
+        msg = f"{value!r} is no topic/partition"
+        raise TypeError(msg)
+    return value
 
 
 def _value(value: Any) -> Value:

@@ -65,6 +65,7 @@ class PartitionAudit:
     sources: Collection[str]
     checkpoints: Mapping[BronzePartition, int | None]
     starts: Mapping[BronzePartition, int | None]
+    told: Mapping[TopicPartition, int]
     findings: Findings
     reports: dict[BronzePartition, PartitionReport] = field(default_factory=dict)
 
@@ -122,6 +123,14 @@ class PartitionAudit:
         if report.checkpoint is not None and report.checkpoint > span.high:
             detail = f"the log ends at {span.high}, history has landed up to {report.checkpoint}"
             self._problem("log_went_back", report, detail, {"log_end": span.high})
+
+        if self.told.get(report.key, 0) > (report.checkpoint or 0):
+            told = self.told[report.key]
+            detail = (
+                f"history has told Kafka that it landed up to {told}, the table's checkpoint is "
+                f"{report.checkpoint}: the table lost its last commits, or the group's offset was set by hand"
+            )
+            self._problem("bronze_went_back", report, detail, {"told": told})
 
     def _judge(self, report: PartitionReport, between: Iterable[Stretch]) -> Missing:
         gaps = _with_ends(report, between)

@@ -66,10 +66,13 @@ class Audit:
     store: StateStore
     marks: StateMarks
     report: AuditReport = field(default_factory=AuditReport)
+    told: Mapping[TopicPartition, int] = field(init=False)
+    """The offsets that history has told Kafka, each after a commit of the table."""
 
     def run(self) -> AuditReport:
         """1. what the sinks have done, 2. bronze at one version, 3. the logs' ends, then the comparisons."""
         state_offsets, routed = group_offsets(self.kafka, "state"), group_offsets(self.kafka, "routes")  # 1
+        self.told = group_offsets(self.kafka, "history")
         bronze = Bronze(storage(self.lake)) if exists(storage(self.lake), BRONZE_EVENTS.name) else None  # 2
         self.report.bronze_version = None if bronze is None else bronze.version
         if bronze is None:
@@ -119,6 +122,7 @@ class Audit:
             sources,
             {} if bronze is None else bronze.checkpoints(names),
             {} if bronze is None else bronze.starts(names),
+            {} if bronze is None else self.told,
             self.report.findings,
         )
         checked.landed(rows)
@@ -174,7 +178,7 @@ class Audit:
         )
         version = self.report.bronze_version
         history = () if version is None else history_states(self.lake, self.registry, version)
-        checked.compare(history, self.store.read_all())
+        checked.compare(history, self.store.read_all(unreadable=checked.unreadable))
         self.report.state.not_read = sum(
             max(0, log.spans[key].high - max(log.spans[key].low, read[key])) for key in read
         )

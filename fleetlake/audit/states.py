@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from broker.record import TopicPartition
 from fleetlake.audit.findings import Findings, Problem
 from fleetlake.audit.motion import MOST_LOOKED_UP, Claim, Motion, place_of
+from lake.errors import StateUnreadable
 from lake.state_model import Entry, VehicleState, maximum_order, state_order
 
 What = Literal["value", "maximum"]
@@ -56,11 +57,19 @@ class StateAudit:
     findings: Findings
     report: StateReport = field(default_factory=StateReport)
 
+    def unreadable(self, error: StateUnreadable) -> None:
+        """A document that Fleetlake has not written so."""
+        self.report.wrong += 1
+        facts = {"vehicle": str(error.vehicle)}
+        self.findings.add(Problem("state_unreadable", f"vehicle {error.vehicle}", error.problem, facts))
+
     def compare(self, history: Iterable[VehicleState], state: Iterable[VehicleState]) -> None:
         """Both ordered by the UTF-8 bytes of the vehicles' ids."""
         pending: list[tuple[Claim, Difference]] = []
         for expected, found in _paired(history, state):
             self.report.vehicles += 1
+            if expected is None and found is not None and not (found.signals or found.maxima):
+                self.unreadable(StateUnreadable(found.vehicle_id, "its document has no value"))
             for difference in self._differences(expected, found):
                 claim = self._claim(difference)
                 if claim is None:

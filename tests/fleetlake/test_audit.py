@@ -258,6 +258,17 @@ def test_a_row_without_a_message_is_named(landed: Stack) -> None:
     assert "beyond_checkpoint" in kinds
 
 
+def test_a_table_that_lost_its_last_commit_is_named(landed: Stack) -> None:
+    """Somebody removed the newest entry of its log: the rows before are all there, and nothing is missing
+    between them."""
+    landed.send(20)
+    landed.run_sinks()
+    assert landed.problems() == []
+    newest = max((Path(landed.lake.uri) / "bronze" / "events" / "_delta_log").glob("*.json"))
+    newest.unlink()
+    assert {kind for kind, _ in landed.problems()} >= {"bronze_went_back"}
+
+
 def test_a_missing_checkpoint_is_named(landed: Stack, tmp_path: Path) -> None:
     """Rows of a table that was copied without its log."""
     rows = landed.bronze().to_pyarrow_table().select(BRONZE.names).cast(BRONZE)
@@ -405,6 +416,28 @@ def test_a_changed_state_value_is_named(landed: Stack, change: dict[str, Any]) -
     assert problem.facts["expected"]["value"] == entry["v"]
     assert problem.facts["found"] != problem.facts["expected"]
     assert str(entry["v"]) in problem.detail
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"s": "x"}, {"s.speed": 5}, {"s.speed.v": None}, {"s.speed.t": 2**61}, {"s.speed.p": 7}],
+    ids=str,
+)
+def test_a_damaged_document_is_named_and_hides_no_other(landed: Stack, change: dict[str, Any]) -> None:
+    """Somebody wrote into MongoDB; the audit goes on behind it."""
+    landed.write_state("v3", "speed", entry_of(landed, "v3") | {"v": -1.0})
+    with open_client(landed.mongo) as client:
+        states = client[landed.mongo.database]["vehicle_state"]
+        states.update_one({"_id": "v2"}, {"$set": change})
+        states.insert_one({"_id": 5})
+        states.insert_one({"_id": "ghost"})
+    found = landed.problems()
+    assert {each for each in found if each[0] == "state_unreadable"} == {
+        ("state_unreadable", "vehicle 5"),
+        ("state_unreadable", "vehicle ghost"),
+        ("state_unreadable", "vehicle v2"),
+    }
+    assert ("state_differs", "vehicle v3, speed") in found
 
 
 @pytest.mark.parametrize("place", ["{topic}/0", "{topic}/7", "nowhere/0", "no place"])
