@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -29,7 +30,10 @@ RUN_FOLDER = Path("run")
 STACK_FILE = RUN_FOLDER / "stack.json"
 """Below the data folder: the addresses of the local stack that runs there."""
 
-Source = Literal["option", "environment", "stack", "default"]
+ADDRESSES = {"kafka": "bootstrap_servers", "mongo": "uri"}
+"""The field of each server's section that says where it is."""
+
+Source = Literal["option", "environment", "stack", "data folder", "default"]
 Values = dict[str, Any]
 
 
@@ -52,13 +56,28 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="folder of the local stack")
-    contracts: list[Path] = Field(
-        default_factory=list, description="further source contracts: files or folders, as a JSON list"
+    contracts: Annotated[list[Path], NoDecode] = Field(
+        default_factory=list,
+        description="further source contracts: a file or folder, several as in PATH, or a JSON list",
     )
     kafka: KafkaSettings = KafkaSettings()
     lake: LakeSettings = LakeSettings()
     mongo: MongoSettings = MongoSettings()
     ingest: IngestSettings = IngestSettings()
+
+    @field_validator("contracts", mode="before")
+    @classmethod
+    def _paths(cls, value: Any) -> Any:
+        """A text is JSON where it begins like a list; paths separated as in PATH otherwise."""
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError as error:
+                problem = f"is not JSON: {error}"
+                raise ValueError(problem) from None
+        return [path for path in value.split(os.pathsep) if path]
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -161,13 +180,14 @@ def describe(settings: Settings, *, data_dir_is_option: bool = False) -> list[Se
     """Every setting with its value and its source."""
     explicit = explicit_values()
     stack = stack_values(settings.data_dir, explicit)
+    has_stack = (settings.data_dir / STACK_FILE).exists()
     found = []
     for path, value in _leaves(settings.model_dump()):
         source: Source = "default"
         if _has(explicit, path):
             source = "option" if data_dir_is_option and path == ("data_dir",) else "environment"
         elif _has(stack, path):
-            source = "stack"
+            source = "stack" if has_stack else "data folder"
         found.append(SettingValue(".".join(path), _shown(path, value), source))
     return found
 
@@ -180,7 +200,9 @@ def _shown(path: tuple[str, ...], value: Any) -> Any:
         return value
     if isinstance(value, SecretStr) or any(word in path[-1].lower() for word in SECRET_WORDS):
         return "***"
-    if isinstance(value, int | float | list):
+    if isinstance(value, list):
+        return [str(each) for each in value]
+    if isinstance(value, int | float):
         return value
     return masked_url(str(value))
 
@@ -236,11 +258,16 @@ def _variable(path: tuple[str, ...]) -> str:
     return PREFIX + "__".join(path).upper()
 
 
+def variable_of(section: str, field: str) -> str:
+    """The environment variable of one field."""
+    return _variable((section, field))
+
+
 def _unreadable_variables(reason: str) -> dict[str, str]:
     """Variables that should hold JSON and do not; pydantic-settings names only the section."""
     broken = {}
     for name, value in os.environ.items():
-        is_composite = value.lstrip().startswith(("{", "[")) or name.upper() == f"{PREFIX}CONTRACTS"
+        is_composite = value.lstrip().startswith(("{", "["))
         if name.upper().startswith(PREFIX) and is_composite:
             try:
                 json.loads(value)

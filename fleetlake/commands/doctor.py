@@ -38,7 +38,9 @@ def _show(diagnosis: "Diagnosis") -> None:
     console = Console(highlight=False, soft_wrap=True)
     for setting in diagnosis.settings:
         if setting.source != "default" or setting.name in ALWAYS_SHOWN:
-            console.print(f"{setting.name} = {escape(str(setting.value))} [dim]({setting.source})[/dim]")
+            listed = isinstance(setting.value, list)
+            value = ", ".join(setting.value) if listed else str(setting.value)
+            console.print(f"{setting.name} = {escape(value)} [dim]({setting.source})[/dim]")
     console.print()
     for finding in diagnosis.findings:
         mark, color = MARKS[finding.verdict]

@@ -1,6 +1,7 @@
 """Which setting wins, and what is said when one is wrong."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def test_without_a_stack_the_lake_is_in_the_data_folder(tmp_path: Path) -> None:
         ("FLEETLAKE_KAFKA__SESSION_TIMEOUT_MS", "soon", "valid integer"),
         ("FLEETLAKE_KAFKA__BOOTSTRAP_SERVER", "x:1", "no such setting"),
         ("FLEETLAKE_LAKE__S3__REQUEST_TIMEOUT_S", "-", "valid number"),
-        ("FLEETLAKE_CONTRACTS", "a.yml", "is not JSON"),
+        ("FLEETLAKE_CONTRACTS", '["a.yml"', "is not JSON"),
         ("FLEETLAKE_KAFKA__CLIENT", '{"a": ', "is not JSON"),
     ],
 )
@@ -127,3 +128,28 @@ def test_a_value_out_of_range_is_named(monkeypatch: pytest.MonkeyPatch, variable
     monkeypatch.setenv(variable, value)
     with pytest.raises(BadSettings, match=variable):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "paths"),
+    [
+        ("a.yml", ["a.yml"]),
+        (f"a.yml{os.pathsep}/b c", ["a.yml", "/b c"]),
+        ('["a.yml", "b"]', ["a.yml", "b"]),
+        ("", []),
+    ],
+)
+def test_contracts_are_paths_or_json(monkeypatch: pytest.MonkeyPatch, given: str, paths: list[str]) -> None:
+    """What a person types first works; doctor shows it as it is."""
+    monkeypatch.setenv("FLEETLAKE_CONTRACTS", given)
+    settings = Settings()
+    assert settings.contracts == [Path(path) for path in paths]
+    assert {value.name: value.value for value in describe(settings)}["contracts"] == paths
+
+
+def test_without_a_stack_nothing_comes_from_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folders follow from the data folder."""
+    monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path))
+    sources = {value.name: value.source for value in describe(Settings())}
+    assert (sources["lake.uri"], sources["ingest.runtime_dir"]) == ("data folder", "data folder")
+    assert "stack" not in sources.values()
