@@ -11,6 +11,7 @@ from contracts.model import Contract
 from contracts.render import SignalState, plain_number, render_state
 from contracts.times import iso_text
 from fleetlake.settings import Settings
+from fleetlake.stack.presence import require_server
 from lake.state import StateStore
 from lake.state_model import Entry, VehicleState
 
@@ -20,12 +21,16 @@ Render = Callable[[VehicleState], Mapping[str, Any]]
 class VehicleUnknown(Exception):
     """No catalogued signal of that vehicle has been ingested.
 
-    Operator action: check the spelling (`fleetlake state --all`), and `fleetlake status` for lag.
+    Operator action: check the spelling (`fleetlake state --all`), what was rejected (`fleetlake deadletters
+    list`), and how far the sinks are behind (`fleetlake status`).
     """
 
     def __init__(self, vehicle_id: str) -> None:
         self.vehicle_id = vehicle_id
-        super().__init__(f"no state of vehicle {vehicle_id!r}: no signal of it has been ingested yet")
+        super().__init__(
+            f"no state of vehicle {vehicle_id!r}: no signal of it has been ingested yet; "
+            "`fleetlake deadletters list` shows what was rejected, `fleetlake status` how far the sinks are"
+        )
 
 
 def state(
@@ -42,6 +47,7 @@ def state(
         raise typer.BadParameter(problem)
     settings = Settings()
     render = describe if source is None else document_of(contract_named(settings, source))
+    require_server(settings, "mongo")
     with StateStore(settings.mongo) as store:
         if vehicle is None:
             for found in store.read_all():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from broker.admin import Admin
-from broker.errors import BrokerError
+from broker.errors import BrokerError, NotReady
 from broker.settings import KafkaSettings
 from broker.topics import Difference, TopicReport, Topics, specs_from, wait_ready
 from contracts.registry import Registry
@@ -25,7 +25,10 @@ def check_kafka(settings: KafkaSettings, registry: Registry) -> Iterator[Finding
         yield from _check_lag(KafkaLog(settings, QUICK_SECONDS), registry)
     except BrokerError as error:
         action = "start it (`fleetlake up`), or correct FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS and its security"
-        yield wrong("kafka", str(error), action)
+        fact = str(error)
+        if isinstance(error, NotReady) and not error.missing:
+            fact = f"Kafka at {error.address} is not reachable ({error.detail})"  # the action says the rest
+        yield wrong("kafka", fact, action)
 
 
 def judge_topics(reports: Sequence[TopicReport]) -> Iterator[Finding]:

@@ -1,0 +1,62 @@
+"""Commands that need a server say at once that nothing runs."""
+
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fleetlake import cli
+from fleetlake.settings import Settings
+from fleetlake.stack.embedded import free_port
+from fleetlake.stack.presence import NothingRuns, require_server
+from lake.settings import MongoSettings
+
+
+@pytest.fixture(autouse=True)
+def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data folder without a stack, and no address set."""
+    monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("FLEETLAKE_MONGO__URI", raising=False)
+
+
+def at(port: int) -> Settings:
+    """Settings whose default address is one of the test's own."""
+    return Settings().model_copy(update={"mongo": MongoSettings(uri=f"mongodb://127.0.0.1:{port}")})
+
+
+def test_a_refused_connection_is_enough_to_know() -> None:
+    """The message names the folder, the address and the variable."""
+    port = free_port()
+    with pytest.raises(NothingRuns, match=rf"127\.0\.0\.1:{port}.*FLEETLAKE_MONGO__URI"):
+        require_server(at(port), "mongo")
+
+
+def test_a_server_that_listens_is_used() -> None:
+    """Somebody's own, on the default address."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        require_server(at(server.getsockname()[1]), "mongo")
+
+
+def test_an_address_that_was_set_is_left_to_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be restarting; and so may a stack's."""
+    port = free_port()
+    monkeypatch.setenv("FLEETLAKE_MONGO__URI", f"mongodb://127.0.0.1:{port}")
+    require_server(at(port), "mongo")
+    monkeypatch.delenv("FLEETLAKE_MONGO__URI")
+    stack_file = Settings().data_dir / "run" / "stack.json"
+    stack_file.parent.mkdir()
+    stack_file.write_text("{}")
+    require_server(at(port), "mongo")
+
+
+def test_a_server_that_is_away_is_one_short_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the client's dump of what it knows."""
+    port = free_port()
+    monkeypatch.setenv("FLEETLAKE_MONGO__URI", f"mongodb://127.0.0.1:{port}")
+    monkeypatch.setenv("FLEETLAKE_MONGO__TIMEOUT_S", "0.3")
+    assert cli.run(["state", "981"]) == 1
+    expected = f"fleetlake: MongoDB at 127.0.0.1:{port} is not available: Connection refused"
+    assert capsys.readouterr().err.strip() == expected
