@@ -39,7 +39,10 @@ def down() -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Addresses, processes, lag and rates of the stack."""
+    """Addresses and processes of the stack, how far its sinks are behind, and their rates.
+
+    A stopped stack is an answer, too: exit code 0. Scripts ask `running` of --json.
+    """
     from fleetlake.stack.status import read_status, render
 
     found = read_status()
@@ -51,12 +54,27 @@ def wait(
         float, typer.Option("--timeout", min=0, help="Seconds; what is left then is printed, exit code 1.")
     ] = DEFAULT_WAIT_SECONDS,
 ) -> None:
-    """Return when all sinks have reached the log's end as it is now."""
+    """Return when all sinks have reached the log's end as it is now.
+
+    Where the sinks do not read a topic, or none runs, that is said on stderr at once.
+    """
     from contracts.load import load_registry
     from fleetlake.settings import Settings
+    from fleetlake.stack.presence import require_server
     from fleetlake.stack.progress import KafkaLog, routes_of
+    from fleetlake.stack.unread import hindrance
     from fleetlake.stack.waiting import wait_until_done
 
     settings = Settings()
-    wait_until_done(KafkaLog(settings.kafka), routes_of(load_registry(settings.contracts)), timeout)
+    require_server(settings, "kafka")
+    registry = load_registry(settings.contracts)
+    found = hindrance(settings, registry)
+    if found is not None:
+        typer.echo(f"note: {found}", err=True)
+    wait_until_done(
+        KafkaLog(settings.kafka),
+        routes_of(registry),
+        timeout,
+        hindered=lambda: hindrance(settings, registry),
+    )
     typer.echo("all sinks have reached the log's end")

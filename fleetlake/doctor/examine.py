@@ -7,7 +7,13 @@ from typing import Any
 from contracts.load import load_registry
 from fleetlake.doctor.findings import Finding, Verdict, run_check, wrong
 from fleetlake.doctor.kafka_checks import check_kafka
-from fleetlake.doctor.local_checks import check_disk, check_embedded, check_settings, check_stack
+from fleetlake.doctor.local_checks import (
+    check_disk,
+    check_embedded,
+    check_settings,
+    check_sinks,
+    check_stack,
+)
 from fleetlake.doctor.store_checks import check_lake, check_mongo
 from fleetlake.settings import BadSettings, Settings, SettingValue, describe
 from fleetlake.stack.layout import layout_of
@@ -51,6 +57,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from run_check("settings", lambda: check_settings(settings))
     yield from run_check("stack", lambda: check_stack(layout))
     yield from run_check("stack", lambda: check_embedded(layout))
+    yield from run_check("sinks", lambda: check_sinks(settings))
     yield from run_check("kafka", lambda: check_kafka(settings.kafka, load_registry(settings.contracts)))
     yield from run_check("mongo", lambda: check_mongo(settings.mongo))
     yield from run_check("lake", lambda: check_lake(settings.lake))

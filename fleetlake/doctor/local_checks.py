@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from contracts.errors import ContractError
 from contracts.load import load_registry
 from fleetlake.doctor.findings import Finding, fine, note, wrong
 from fleetlake.settings import Settings, is_explicit, unknown_variables
 from fleetlake.stack.embedded import SNAPSHOT
 from fleetlake.stack.layout import Layout
 from fleetlake.stack.runfile import is_held, read_stack
+from fleetlake.stack.unread import hindrance
 
 GIB = 1024**3
 LITTLE_DISK_BYTES = 5 * GIB
@@ -49,6 +51,18 @@ def check_stack(layout: Layout) -> Iterator[Finding]:
             )
         elif process.restarts:
             yield note("stack", f"{process.name} was started again {process.restarts} times")
+
+
+def check_sinks(settings: Settings) -> Iterator[Finding]:
+    """Whether the stack's sinks read every source topic of these contracts."""
+    try:
+        registry = load_registry(settings.contracts)
+    except ContractError:
+        return  # the check of the settings names it
+    found = hindrance(settings, registry)
+    if found is not None:
+        judge = note if found.is_chosen else wrong
+        yield judge("sinks", found.fact, found.action)
 
 
 def _check_leftovers(layout: Layout) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from broker.errors import BrokerError
+from contracts.load import load_registry
 from fleetlake.settings import DATA_DIR_VARIABLE, Settings, is_explicit
 from fleetlake.sinks import sink_specs
 from fleetlake.stack.child import Backoff, Child
@@ -108,6 +109,9 @@ class LocalStack:
         if self._stop.requested:
             return
         self._prepare_topics()  # 4
+        if self.sinks and self._file is not None:
+            topics = load_registry(self._settings.contracts).topics()
+            self._file = replace(self._file, topics=topics)  # written with the sinks' pids
         specs = sink_specs(
             self._settings,
             self.sinks,

@@ -67,6 +67,8 @@ class StackFile:
     started: float
     state: StackState
     processes: Sequence[ProcessEntry] = field(default_factory=tuple)
+    topics: Sequence[str] | None = None
+    """Source topics that its sinks were started with; None before they are, and without sinks."""
 
     @property
     def is_running(self) -> bool:

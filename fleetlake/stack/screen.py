@@ -111,7 +111,7 @@ def status_line(file: StackFile, reading: Reading, vehicles: int | None) -> str:
     """The present in one line."""
     parts = [file.state.value]
     for name, numbers in sorted(reading.sinks.items()):
-        parts.append(f"{name} {reading.rates.get(name, 0.0):,.0f}/s lag {numbers.total_lag:,}")
+        parts.append(f"{name} {reading.rates.get(name, 0.0):,.0f}/s behind {numbers.total_lag:,}")
     rejected = max((numbers.total_rejected for numbers in reading.sinks.values()), default=0)
     parts.append(f"rejected {rejected:,}")
     parts.append(f"vehicles {'?' if vehicles is None else f'{vehicles:,}'}")
@@ -121,7 +121,8 @@ def status_line(file: StackFile, reading: Reading, vehicles: int | None) -> str:
 
 def draw(file: StackFile, reading: Reading, vehicles: int | None, notes: list[str], now: float) -> Group:
     """The present as a screen."""
-    processes = Table("process", "state", "pid", "up", "restarts", "messages/s", "lag", "rejected", box=None)
+    numbered = ("pid", "up", "restarts", "messages/s", "behind", "rejected")
+    processes = Table("process", "state", *numbered, box=None)
     for column in processes.columns[2:]:
         column.justify = "right"
     for process in file.processes:

@@ -14,6 +14,7 @@ from fleetlake.stack.layout import layout_of
 from fleetlake.stack.meter import Meter, Reading
 from fleetlake.stack.progress import KafkaLog, behind, routes_of
 from fleetlake.stack.runfile import StackFile, read_stack
+from fleetlake.stack.unread import hindrance
 
 SAMPLE_SECONDS = 1.0
 QUICK_SECONDS = 3.0
@@ -35,6 +36,7 @@ def read_status(
     if meter.read().sinks:
         sleep(SAMPLE_SECONDS)
     reading = meter.read()
+    hindered = None if stack is None else hindrance(settings, load_registry(settings.contracts))
     return {
         "running": stack is not None,
         "state": "stopped" if stack is None else stack.state.value,
@@ -47,6 +49,7 @@ def read_status(
         **(_lag(settings) if has_kafka else {"lag": None, "problem": None}),
         "rates": {sink: round(rate, 1) for sink, rate in sorted(reading.rates.items())},
         "rejected": _rejected(reading),
+        "hindrance": None if hindered is None else str(hindered),
     }
 
 
@@ -108,4 +111,6 @@ def render(status: Status) -> str:
             console.print(table)
         if status["problem"]:
             console.print(status["problem"])
+        if status["hindrance"]:
+            console.print(status["hindrance"], markup=False)
     return captured.get().rstrip()

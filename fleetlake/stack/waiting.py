@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from broker.record import TopicPartition
 from fleetlake.stack.progress import Log, Route, Spans, behind
+from fleetlake.stack.unread import Hindrance
 
 POLL_SECONDS = 0.2
 
@@ -14,12 +15,19 @@ Left = dict[str, dict[TopicPartition, int]]
 class StillBehind(Exception):
     """The time is over, and messages are left. Carries how many, per sink and partition.
 
-    Operator action: `fleetlake status` shows whether the sinks run and how fast they are.
+    Operator action: what the hindrance says; without one, `fleetlake status` shows whether the sinks run and
+    how fast they are.
     """
 
-    def __init__(self, seconds: float, left: Mapping[str, Mapping[TopicPartition, int]]) -> None:
-        self.seconds, self.left = seconds, left
-        super().__init__(f"after {seconds:g} s there is still something to do: {describe(left)}")
+    def __init__(
+        self,
+        seconds: float,
+        left: Mapping[str, Mapping[TopicPartition, int]],
+        hindrance: Hindrance | None = None,
+    ) -> None:
+        self.seconds, self.left, self.hindrance = seconds, left, hindrance
+        why = "" if hindrance is None else f"; {hindrance}"
+        super().__init__(f"after {seconds:g} s there is still something to do: {describe(left)}{why}")
 
 
 def wait_until_done(
@@ -27,12 +35,14 @@ def wait_until_done(
     routes: Sequence[Route],
     timeout_s: float,
     *,
+    hindered: Callable[[], Hindrance | None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Returns once all sinks have done what is in the log now; StillBehind after the timeout.
 
     A sink's own topics count as they are once it has done its sources: it has to read what it wrote there.
+    `hindered` is asked at the end for what may be the reason.
     """
     deadline = clock() + timeout_s
     spans = {route.sink: log.spans(route.topics) for route in routes}
@@ -46,7 +56,7 @@ def wait_until_done(
         if not left:
             return
         if clock() >= deadline:
-            raise StillBehind(timeout_s, left)
+            raise StillBehind(timeout_s, left, hindered())
         sleep(POLL_SECONDS)
 
 

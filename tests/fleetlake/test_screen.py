@@ -43,7 +43,7 @@ def test_rates_are_what_happened_between_two_looks() -> None:
 def test_one_line_says_how_the_stack_is() -> None:
     """Rates, lag, rejected, vehicles and restarts."""
     line = status_line(FILE, Reading({"history": SINK}, {"history": 250.0}), 1234)
-    assert line == "running | history 250/s lag 23 | rejected 7 | vehicles 1,234 | restarts 3"
+    assert line == "running | history 250/s behind 23 | rejected 7 | vehicles 1,234 | restarts 3"
 
 
 def test_the_live_screen_shows_every_process_and_what_happened() -> None:
