@@ -15,6 +15,8 @@ COLUMNS = ("rows", "not landed", "lost", "expired", "doubled", "compared")
 def show(report: AuditReport, console: Console) -> None:
     """Prints the report."""
     console.print(_topics(report.partitions))
+    if any(each.compared < _comparable(each) for each in report.partitions):
+        console.print("compared: a sample of the messages, byte by byte; --full compares all of them")
     console.print()
     console.print(_state(report.state))
     for letters in report.dead_letters:
@@ -61,6 +63,13 @@ def _topic_and_life(report: PartitionReport) -> tuple[str, bool]:
     return report.topic, not report.is_present
 
 
+def _comparable(report: PartitionReport) -> int:
+    """Messages whose bytes both sides may have: history has passed them, and the log still holds them."""
+    if report.log_start is None or report.log_end is None or report.checkpoint is None:
+        return 0
+    return min(report.checkpoint, report.log_end) - max(report.begin, report.log_start)
+
+
 def _state(state: StateReport) -> str:
     if not state.is_checked:
         return "state: not there yet"
@@ -79,6 +88,8 @@ def _state(state: StateReport) -> str:
 def _verdict(report: AuditReport) -> str:
     if report.is_ok:
         rows = sum(each.rows for each in report.partitions)
-        return f"OK: {rows:,} messages are rows, once each, and nothing is missing"
+        waiting = sum(each.not_landed for each in report.partitions)
+        ending = f"{waiting:,} are not landed yet" if waiting else "nothing is missing"
+        return f"OK: {rows:,} messages are rows, once each, and {ending}"
     found = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.findings.counts.items()))
     return f"NOT OK: {found}"
