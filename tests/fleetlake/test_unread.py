@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState
 from fleetlake.stack.status import render
 from fleetlake.stack.unread import hindrance
 from fleetlake.stack.waiting import StillBehind
+
+if TYPE_CHECKING:
+    from tests.fleetlake.conftest import StackUnderTest
 
 TRUCKS = """
 name: trucks
@@ -122,3 +126,17 @@ def test_wait_and_status_say_it() -> None:
     status = {"state": "running", "data_dir": "x", "kafka": "k", "mongo": "m", "lake": "l", "processes": [],
               "lag": None, "rates": {}, "problem": None, "hindrance": str(found)}  # fmt: skip
     assert render(status).endswith(SENTENCE)
+
+
+def test_up_writes_what_its_sinks_were_started_with(
+    stack: "StackUnderTest", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real one, asked with a contract that came later: doctor fails, status says it."""
+    stack.up()
+    assert stack.file.topics == load_registry().topics()
+    contract = tmp_path / "trucks.yml"
+    contract.write_text(TRUCKS)
+    monkeypatch.setenv("FLEETLAKE_CONTRACTS", str(contract))
+    assert stack.command("topics", "create").returncode == 0
+    assert SENTENCE in stack.command("status").stdout
+    assert stack.command("doctor").returncode == 1
