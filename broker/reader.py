@@ -39,6 +39,7 @@ class PartitionReader:
         self._settings = settings
         self._monotonic = monotonic
         self._failure: errors.BrokerError | None = None
+        self._is_closed = False
         ours: dict[str, object] = {
             "group.id": f"{settings.group_prefix}.reader",  # the library wants one; nothing joins or commits
             "auto.offset.reset": "error",
@@ -63,6 +64,8 @@ class PartitionReader:
         self.close()
 
     def close(self) -> None:
+        """Ends the client; a reading under way cannot go on, and ends without a word."""
+        self._is_closed = True
         self._consumer.close()
 
     def ends(self, partition: TopicPartition, timeout_s: float = 10.0) -> tuple[int, int]:
@@ -92,7 +95,8 @@ class PartitionReader:
         try:
             yield from self._until(partition, stop)
         finally:
-            self._consumer.unassign()
+            if not self._is_closed:
+                self._consumer.unassign()
 
     def _until(self, partition: TopicPartition, stop: int) -> Iterator[Records]:
         stalled_at = self._monotonic() + STALLED_AFTER_S

@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from fleetlake.commands import COMMANDS
 from fleetlake.commands.doctor import DATA_DIR_OPTION
-from fleetlake.failures import EXIT_INTERRUPTED, describe_failure
+from fleetlake.failures import EXIT_INTERRUPTED, INTERRUPTED, describe_failure
 
 PROGRAM = "fleetlake"
 SHARED_OPTIONS = ("data_dir", "debug")
@@ -106,8 +106,8 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command line; returns its exit code. Whatever fails becomes one line on stderr."""
     try:
         result = app(args=list(arguments), prog_name=PROGRAM, standalone_mode=False)
-    except typer.Abort:
-        return EXIT_INTERRUPTED
+    except (typer.Abort, KeyboardInterrupt):
+        result = EXIT_INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the entry point: nothing ends in a traceback unasked
         if "--debug" in arguments:
             traceback.print_exc()
@@ -115,6 +115,8 @@ def run(arguments: Sequence[str]) -> int:
         if failure.text:
             typer.echo(failure.text, err=True)
         return failure.exit_code
+    if result == EXIT_INTERRUPTED:
+        typer.echo(INTERRUPTED.text, err=True)
     return result if type(result) is int else 0
 
 

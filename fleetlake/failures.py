@@ -32,6 +32,9 @@ class Failure:
     exit_code: int
 
 
+INTERRUPTED = Failure("fleetlake: interrupted", EXIT_INTERRUPTED)
+
+
 class OperatorMustAct(Exception):
     """A process ended for a reason that a restart does not cure.
 
@@ -45,6 +48,8 @@ class OperatorMustAct(Exception):
 
 def describe_failure(error: BaseException) -> Failure:
     """The failure that an exception means to its user."""
+    if _is_interruption(error):
+        return INTERRUPTED
     if isinstance(error, typer.TyperException):
         return _wrong_usage(error)
     if _is_ours(error):
@@ -60,6 +65,13 @@ def describe_failure(error: BaseException) -> Failure:
 def one_line(text: str) -> str:
     """The text without line breaks."""
     return " ".join(text.split())
+
+
+def _is_interruption(error: BaseException | None) -> bool:
+    """Whether it comes of Ctrl-C: DuckDB makes a RuntimeError of the KeyboardInterrupt that it meets."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -85,7 +97,7 @@ def _is_transient(error: BaseException) -> bool:
 
 
 def _wrong_usage(error: typer.TyperException) -> Failure:
-    message = error.format_message()
+    message = error.format_message().replace(": Value error, ", ": ")
     if not message:
         return Failure("", error.exit_code)  # a command without arguments: its help has been shown
     context: Any = getattr(error, "ctx", None)

@@ -36,6 +36,18 @@ def test_a_stretch_has_exactly_its_records(
     assert offsets(reader, topic, 30, 30) == []
 
 
+def test_a_reader_may_be_closed_in_the_middle_of_a_reading(
+    settings: KafkaSettings, make_topic: MakeTopic, send: Send
+) -> None:
+    """As Ctrl-C does it: what is left of the reading ends without an error."""
+    topic = make_topic()
+    send(topic, *(b"%d" % number for number in range(100)))
+    with PartitionReader(settings) as reader:
+        reading = reader.read(TopicPartition(topic, 0), 0)
+        next(reading)
+    reading.close()
+
+
 def test_an_empty_partition_is_read_at_once(reader: PartitionReader, make_topic: MakeTopic) -> None:
     """Nothing is waited for."""
     assert offsets(reader, make_topic(), 0) == []

@@ -162,6 +162,28 @@ def test_an_error_names_its_place(lake_settings: LakeSettings) -> None:
             warehouse.query("select 'unfinished")
 
 
+def test_an_error_about_a_missing_table_names_those_that_are_there(
+    lake_settings: LakeSettings, write_bronze: Callable[..., Any], bronze_row: Callable[..., Any]
+) -> None:
+    """Instead of DuckDB's guess; and says where state is. What is not a table stays DuckDB's to explain."""
+    write_bronze(lake_settings, [bronze_row()])
+    with Warehouse(lake_settings) as warehouse:
+
+        def problem(sql: str) -> str:
+            with pytest.raises(QueryFailed) as failed:
+                warehouse.query(sql)
+            return str(failed.value)
+
+        there = "the tables are bronze.events, silver.signals (not written yet)"
+        assert problem("from nope") == f"line 1, column 6: Table with name nope does not exist; {there}"
+        assert problem("from gold.trips").endswith(there)
+        assert problem("from nowhere.trips").endswith(there)
+        for name in ("vehicle_state", "vehicle_latest", "state.vehicle_state"):
+            assert problem(f"from {name}").endswith(f"{there}; state is in MongoDB: `fleetlake state`")
+        assert "bronze.events" not in problem("select nope(1)")
+        assert "bronze.events" not in problem("from nope(1)")
+
+
 def test_an_error_in_the_middle_of_an_answer_is_raised(lake_settings: LakeSettings) -> None:
     """Rows that cannot be computed end the reading; the rows before them are no complete answer."""
     with Warehouse(lake_settings) as warehouse:
