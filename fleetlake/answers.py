@@ -1,4 +1,5 @@
-"""Answers to SQL as people and programs take them: a table, JSON, CSV or Parquet.
+"""Answers to SQL as people and programs take them: a table or records, JSON, CSV or Parquet. For people, long
+values are cut with an ellipsis; programs get them whole.
 
 Times are ISO 8601, in UTC with `Z`. Bytes are their text where they are UTF-8, else `base64:` and base64. In
 JSON and CSV, numbers are exact, and what has no number in JSON (NaN, infinity) is null."""
@@ -7,7 +8,7 @@ import base64
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.console import Console
+from rich.measure import measure_renderables
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +29,9 @@ TABLE_ROWS = 1000
 """A table is measured as a whole before it is drawn; more rows are for `--format csv` or json."""
 
 PIPED_WIDTH = 100_000
+PIPED_CELL = 60
+"""Characters of a cell where there is no terminal: a row stays a line that can be read and searched."""
+
 NUMERIC = (int, float, Decimal)
 
 Convert = Callable[[Any], Any]
@@ -51,7 +56,8 @@ def write_csv(rows: Rows, out: IO[str]) -> None:
 
 
 def write_table(rows: Rows, console: Console) -> bool:
-    """A table as wide as its content, or as the terminal; returns whether rows were left out."""
+    """A table as wide as its content, or records where the terminal is narrower than that; returns whether
+    rows were left out."""
     shown: list[list[Any]] = []
     is_cut = False
     for row in _values(rows):
@@ -59,16 +65,44 @@ def write_table(rows: Rows, console: Console) -> bool:
             is_cut = True
             break
         shown.append(row)
+    table = _table(rows.schema.names, shown, None if console.is_terminal else PIPED_CELL)
+    unbounded = console.options.update(max_width=PIPED_WIDTH)
+    if shown and measure_renderables(console, unbounded, [table]).maximum > console.width:
+        _print_records(rows.schema.names, shown, console)
+    else:
+        console.print(table)
+    return is_cut
+
+
+def _table(names: Sequence[str], shown: Sequence[Sequence[Any]], cell_width: int | None) -> Table:
     table = Table(box=None, pad_edge=False)
-    for index, name in enumerate(rows.schema.names):
+    for index, name in enumerate(names):
         is_number = bool(shown) and all(
             isinstance(row[index], NUMERIC) or row[index] is None for row in shown
         )
         table.add_column(Text(_visible(name)), justify="right" if is_number else "left", overflow="fold")
     for row in shown:
-        table.add_row(*(Text(_visible(_plain_text(value, null="null"))) for value in row))
-    console.print(table)
-    return is_cut
+        table.add_row(*(_cell(value, cell_width) for value in row))
+    return table
+
+
+def _print_records(names: Sequence[str], shown: Sequence[Sequence[Any]], console: Console) -> None:
+    """Every row as lines of `column  value`, each as wide as the terminal at most."""
+    labels = [Text(_visible(name)) for name in names]
+    label_width = min(max(label.cell_len for label in labels), console.width // 2)
+    for label in labels:
+        label.truncate(label_width, overflow="ellipsis", pad=True)
+    for number, row in enumerate(shown, 1):
+        console.print(Text(f"-[ {number} ]".ljust(console.width, "-")))
+        for label, value in zip(labels, row, strict=True):
+            console.print(label, _cell(value, console.width - label_width - 2), sep="  ", soft_wrap=True)
+
+
+def _cell(value: Any, width: int | None) -> Text:
+    text = Text(_visible(_plain_text(value, null="null")))
+    if width is not None:
+        text.truncate(width, overflow="ellipsis")
+    return text
 
 
 def terminal(out: IO[str]) -> Console:
@@ -144,8 +178,13 @@ def _complete_or_absent(file: Path) -> Iterator[Path]:
     try:
         yield unfinished
         os.replace(unfinished, file)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(file)) from error  # the name that was given
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # what ended the writing is what matters
+            unfinished.unlink(missing_ok=True)
 
 
 def _values(rows: Rows) -> Iterator[list[Any]]:

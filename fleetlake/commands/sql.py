@@ -32,20 +32,33 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help="One reading statement over bronze.events, silver.signals and gold.*; times are UTC."
+            help="One reading statement over bronze.events; over silver.signals and gold.* once transforms "
+            "have built them. `show all tables` lists what there is. Times are UTC."
         ),
     ],
     answer_format: Annotated[
-        Format | None, typer.Option("--format", help="Default: table. json is one array of objects.")
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Default: table, which cuts long values. json (one array of objects) and csv do not.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(dir_okay=False, help="Write a file instead: .parquet, .csv or .json."),
+        typer.Option(
+            dir_okay=False, help="Write a file instead, with whole values: .parquet, .csv or .json."
+        ),
     ] = None,
 ) -> None:
     """Ask the lake a question in SQL (DuckDB's dialect).
 
     Bytes, such as payloads, are shown as text, or as base64:... where they are not UTF-8.
+
+    A table that is wider than the terminal is shown as records, a line for every column.
+
+    A field of a JSON payload, null where it is no JSON:
+
+    select try(decode(payload)::json)->>'$.speed' as speed from bronze.events
     """
     if output is not None:
         check_output(output, answer_format)
@@ -59,7 +72,7 @@ def sql(
 
 
 def check_output(output: Path, answer_format: Format | None) -> None:
-    """A file says by its name what it is; a format beside it must not say otherwise."""
+    """A file says by its name what it is, and its folder is there, before a query is run for it."""
     ending = output.suffix.lower()
     if ending not in FILE_WRITERS:
         problem = f"{output.name}: the name must end in {', '.join(FILE_WRITERS)}"
@@ -67,6 +80,9 @@ def check_output(output: Path, answer_format: Format | None) -> None:
     if answer_format is not None and ending != f".{answer_format}":
         problem = f"the file's name ({ending}) says what it is; leave --format out"
         raise typer.BadParameter(problem, param_hint="--format")
+    if not output.parent.is_dir():
+        problem = f"{output}: there is no folder {output.parent}"
+        raise typer.BadParameter(problem, param_hint="--output")
 
 
 def show(rows: Rows, answer_format: Format) -> None:

@@ -1,8 +1,10 @@
 """`fleetlake sql`: what is printed and written, from a lake that the test made."""
 
 import csv
+import errno
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
+from rich.console import Console
 
 from fleetlake import cli
+from fleetlake.answers import write_table
 from lake.bronze import open_or_create
+from lake.query import connect
 from lake.schemas import BRONZE
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
@@ -102,6 +107,39 @@ def test_a_table_is_readable_and_no_payload_writes_on_the_terminal(
     assert row.split()[-1] == "null"
 
 
+def test_a_table_wider_than_the_terminal_is_shown_as_records(lake: LakeSettings) -> None:
+    """A line a column, cut to the width; what fits is a table, to the last column."""
+
+    def shown(sql: str) -> list[str]:
+        out = io.StringIO()
+        with connect(lake) as warehouse:
+            write_table(warehouse.query(sql), Console(file=out, force_terminal=True, width=30, no_color=True))
+        return [line.rstrip() for line in out.getvalue().splitlines()]
+
+    wide = "select i as number, repeat('x', 40) as long_text, '語語語' as s from range(2) t(i)"
+    assert shown(wide) == [
+        "-[ 1 ]------------------------",
+        "number     0",
+        "long_text  xxxxxxxxxxxxxxxxxx…",
+        "s          語語語",
+        "-[ 2 ]------------------------",
+        "number     1",
+        "long_text  xxxxxxxxxxxxxxxxxx…",
+        "s          語語語",
+    ]
+    assert shown("select repeat('x', 30) as a")[-1] == "x" * 30
+    assert shown("select repeat('x', 31) as a")[-1] == f"a  {'x' * 26}…"
+
+
+def test_cells_of_a_piped_table_are_cut(lake: LakeSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    """At 60 characters, with an ellipsis; JSON and CSV are whole."""
+    sql = "select repeat('x', 60) as a, repeat('y', 61) as b"
+    row = ask(capsys, sql, "table").splitlines()[1]
+    assert row.split() == ["x" * 60, "y" * 59 + "…"]
+    assert json.loads(ask(capsys, sql, "json")) == [{"a": "x" * 60, "b": "y" * 61}]
+    assert ask(capsys, sql, "csv").splitlines()[1].split(",") == ["x" * 60, "y" * 61]
+
+
 def test_a_long_table_says_that_it_is_cut(lake: LakeSettings, capsys: pytest.CaptureFixture[str]) -> None:
     """Never silently."""
     assert cli.run(["sql", "from range(1001)"]) == 0
@@ -147,6 +185,16 @@ def test_a_failed_answer_leaves_the_old_file(
     assert set(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "json"])
+def test_a_file_that_cannot_be_written_is_called_by_its_name(
+    lake: LakeSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    """Not by the name that it has until it is complete."""
+    file = tmp_path / f"{'x' * 245}.{ending}"  # with more behind it, too long for a file system
+    assert cli.run(["sql", "select 1", "--output", str(file)]) == 1
+    assert capsys.readouterr().err == f"fleetlake: {os.strerror(errno.ENAMETOOLONG)}: {file}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -155,6 +203,8 @@ def test_a_failed_answer_leaves_the_old_file(
         (["drop view bronze.events"], 1, "read-only"),
         (["select 1", "--output", "answer.xlsx"], 2, ".parquet"),
         (["select 1", "--output", "answer.csv", "--format", "json"], 2, "--format"),
+        (["select 1", "--output", "/nonexistent/o.csv"], 2, "/nonexistent/o.csv: there is no folder"),
+        (["select 1", "--format", "xml"], 2, "'--format': 'xml' is not one of 'table', 'json', 'csv'"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_one_line(
@@ -177,3 +227,13 @@ def test_payloads_are_shown_byte_for_byte(lake: LakeSettings, capsys: pytest.Cap
     )
     write_deltalake(open_or_create(wait_ready(lake)), rows, mode="append")
     assert json.loads(ask(capsys, "select payload from bronze.events", "json")) == [{"payload": payload}]
+
+
+def test_the_json_of_the_help_is_a_query(lake: LakeSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    """It reads a field of a payload, and is null for payloads that are null, no text or no JSON."""
+    assert cli.run(["sql", "--help"]) == 0
+    (example,) = [line.strip() for line in capsys.readouterr().out.splitlines() if "::json" in line]
+    values = "('{\"speed\": 7}'::blob), (null), ('\\xFF'::blob), ('{'::blob)"
+    sql = example.replace("bronze.events", f"(values {values}) t(payload)")
+    assert [row["speed"] for row in json.loads(ask(capsys, sql, "json"))] == ["7", None, None, None]
+    assert cli.run(["sql", example]) == 0
