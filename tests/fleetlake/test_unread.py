@@ -15,7 +15,7 @@ from fleetlake.settings import Settings
 from fleetlake.stack.layout import Layout, layout_of
 from fleetlake.stack.processes import myself
 from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState
-from fleetlake.stack.status import render
+from fleetlake.stack.status import Status, render
 from fleetlake.stack.unread import hindrance
 from fleetlake.stack.waiting import StillBehind
 
@@ -123,7 +123,7 @@ def test_wait_and_status_say_it() -> None:
     found = hindrance(settings, load_registry(settings.contracts))
     error = StillBehind(2, {"history": {TopicPartition("trucks.v1", 2): 3}}, found)
     assert str(error).endswith(f"history: 3 messages (trucks.v1/2 3); {SENTENCE}")
-    status = {"state": "running", "data_dir": "x", "kafka": "k", "mongo": "m", "lake": "l", "processes": [],
+    status: Status = {"state": "running", "data_dir": "x", "kafka": "k", "mongo": "m", "lake": "l", "processes": [],
               "lag": None, "rates": {}, "problem": None, "hindrance": str(found)}  # fmt: skip
     assert render(status).endswith(SENTENCE)
 
