@@ -123,8 +123,18 @@ def test_wait_and_status_say_it() -> None:
     found = hindrance(settings, load_registry(settings.contracts))
     error = StillBehind(2, {"history": {TopicPartition("trucks.v1", 2): 3}}, found)
     assert str(error).endswith(f"history: 3 messages (trucks.v1/2 3); {SENTENCE}")
-    status: Status = {"state": "running", "data_dir": "x", "kafka": "k", "mongo": "m", "lake": "l",
-              "processes": [], "lag": None, "rates": {}, "problem": None, "hindrance": str(found)}  # fmt: skip
+    status: Status = {
+        "state": "running",
+        "data_dir": "x",
+        "kafka": "k",
+        "mongo": "m",
+        "lake": "l",
+        "processes": [],
+        "lag": None,
+        "rates": {},
+        "problem": None,
+        "hindrance": str(found),
+    }
     assert render(status).endswith(SENTENCE)
 
 
