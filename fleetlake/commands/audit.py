@@ -53,9 +53,11 @@ def state_rebuild() -> None:
     """
     from contracts.load import load_registry
     from fleetlake.settings import Settings
+    from fleetlake.stack.presence import require_choice
     from ingest.state_rebuild import rebuild
 
     settings = Settings()
+    require_choice(settings, "kafka", "mongo")
     done = rebuild(
         settings.kafka,
         settings.mongo,

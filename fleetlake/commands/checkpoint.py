@@ -13,6 +13,7 @@ from broker.record import TopicPartition
 from contracts.load import load_registry
 from fleetlake.commands.plain_text import counted
 from fleetlake.settings import Settings
+from fleetlake.stack.presence import require_choice, require_server
 from ingest.checkpoints import Moved, NothingToRepair, restore_missing, skip_lost
 from lake.bronze import Bronze, BronzePartition
 from lake.storage import wait_ready
@@ -29,6 +30,7 @@ def list_checkpoints(
 ) -> None:
     """The next offset of every partition, beside Kafka's log."""
     settings = Settings()
+    require_server(settings, "kafka")
     topics = load_registry(settings.contracts).topics()
     offsets = Offsets(settings.kafka)
     starts, ends = offsets.starts(topics), offsets.ends(topics)
@@ -59,6 +61,7 @@ def list_checkpoints(
 def skip(topic: Topic, partition: Partition) -> None:
     """Go on at the log's start where retention removed messages before they were landed: they are lost."""
     settings = Settings()
+    require_choice(settings, "kafka")
     place = TopicPartition(topic, partition)
     low, high = _log(settings, place)
     moved = skip_lost(_bronze(settings), place, _topic_id(settings, topic), low, high)
@@ -70,6 +73,7 @@ def skip(topic: Topic, partition: Partition) -> None:
 def restore(topic: Topic, partition: Partition) -> None:
     """Set a checkpoint that is gone behind the last row that bronze has."""
     settings = Settings()
+    require_choice(settings, "kafka")
     place = TopicPartition(topic, partition)
     moved: Moved = restore_missing(_bronze(settings), place, _topic_id(settings, topic))
     typer.echo(f"{place}: history goes on at offset {moved.now}")

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from heapq import nlargest
@@ -17,6 +17,7 @@ from contracts.reasons import Reason
 from fleetlake.commands.letter_table import Groups, group_lines, letter_lines
 from fleetlake.commands.plain_text import counted, terminal_width
 from fleetlake.settings import Settings
+from fleetlake.stack.presence import require_choice, require_server
 from ingest.deadletters import Coordinates, Found, Lookup, Original, Selection, read_letters
 from ingest.redrive import Markers, redriven_before, redriving
 from lake.query import Warehouse, connect
@@ -66,7 +67,7 @@ def list_letters(
 ) -> None:
     """Dead letters, the newest first, and how many there are by source and reason."""
     selection = _selection(source, reason, since, until)
-    settings, registry = _registry()
+    settings, registry = _registry(require_server)
     groups: Groups = Groups()
     with PartitionReader(settings.kafka) as reader:
         letters = _grouped(read_letters(settings.kafka, registry, selection, reader), groups)
@@ -90,7 +91,7 @@ def list_letters(
 def show_letter(place: Annotated[str, typer.Argument(help=PLACE_HELP)], as_json: AsJson = False) -> None:
     """One dead letter in full, with the whole message as it was received."""
     selection = _selection(places=[place])
-    settings, registry = _registry()
+    settings, registry = _registry(require_server)
     _check_places(selection, registry)
     with PartitionReader(settings.kafka) as reader, _history(settings) as lookup:
         found = next(read_letters(settings.kafka, registry, selection, reader), None)
@@ -127,7 +128,7 @@ def redrive_letters(
     What the present contract would reject again is left where it is. Without a selection: all.
     """
     selection = _selection(source, reason, since, until, places or [])
-    settings, registry = _registry()
+    settings, registry = _registry(require_choice)
     _check_places(selection, registry)
     with (
         _history(settings) as lookup,
@@ -198,8 +199,9 @@ def _milliseconds(time: datetime | None) -> int | None:
     return None if time is None else int(time.timestamp() * 1000)
 
 
-def _registry() -> tuple[Settings, Registry]:
+def _registry(require: Callable[[Settings, str], None]) -> tuple[Settings, Registry]:
     settings = Settings()
+    require(settings, "kafka")
     return settings, load_registry(settings.contracts)
 
 

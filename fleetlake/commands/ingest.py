@@ -29,6 +29,11 @@ def ingest(
 
     SIGTERM and Ctrl-C finish the batch, commit, and exit with 0.
     """
+    from fleetlake.settings import Settings
+    from fleetlake.stack.presence import require_choice
+
+    if not supervised:
+        require_choice(Settings(), "kafka")
     names = list(dict.fromkeys(sinks or list(SinkName)))
     if len(names) == 1:
         _run_here(names[0], until_caught_up, supervised)

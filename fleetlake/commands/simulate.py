@@ -231,7 +231,9 @@ def _outlet(run: Run, settings: Any, *, dry_run: bool, output: Path | None) -> O
         return NoOutlet()
     from broker.producer import Producer
     from broker.topics import wait_topics
+    from fleetlake.stack.presence import require_choice
 
+    require_choice(settings, "kafka")
     wait_topics(settings.kafka, run.topics, waiting=SaidNowAndThen(time.monotonic))
     return KafkaOutlet(Producer(settings.kafka))
 

@@ -60,13 +60,13 @@ def wait(
     """
     from contracts.load import load_registry
     from fleetlake.settings import Settings
-    from fleetlake.stack.presence import require_server
+    from fleetlake.stack.presence import require_choice
     from fleetlake.stack.progress import KafkaLog, routes_of
     from fleetlake.stack.unread import hindrance
     from fleetlake.stack.waiting import wait_until_done
 
     settings = Settings()
-    require_server(settings, "kafka")
+    require_choice(settings, "kafka")
     registry = load_registry(settings.contracts)
     found = hindrance(settings, registry)
     if found is not None:

@@ -1,7 +1,7 @@
 """`fleetlake topics`: the Kafka topics as contracts and settings want them, beside those that are there."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -12,6 +12,7 @@ from broker.settings import KafkaSettings
 from broker.topics import Difference, TopicReport, Topics, TopicSpec, specs_from, wait_ready
 from contracts.load import load_registry
 from fleetlake.settings import Settings
+from fleetlake.stack.presence import require_choice, require_server
 
 PIPED_WIDTH = 160
 """Columns where the output is no terminal: names are not cut."""
@@ -33,7 +34,7 @@ def create_topics(
 
     With --replace, settings are changed and partitions added; what cannot be changed ends with exit code 1.
     """
-    kafka, specs = _wanted()
+    kafka, specs = _wanted(require_choice)
     topics = Topics(kafka)
     created = topics.create(specs)
     differences = [each for report in topics.report(specs) for each in report.differences]
@@ -50,7 +51,7 @@ def create_topics(
 @app.command("list")
 def list_topics(as_json: AsJson = False) -> None:
     """Every topic: how it should be, and whether it is there and so."""
-    kafka, specs = _wanted()
+    kafka, specs = _wanted(require_server)
     reports = Topics(kafka).report(specs)
     if as_json:
         typer.echo(json.dumps([_as_json(report) for report in reports]))
@@ -71,8 +72,9 @@ def list_topics(as_json: AsJson = False) -> None:
     wide.print(table)
 
 
-def _wanted() -> tuple[KafkaSettings, list[TopicSpec]]:
+def _wanted(require: Callable[[Settings, str], None]) -> tuple[KafkaSettings, list[TopicSpec]]:
     settings = Settings()
+    require(settings, "kafka")
     wait_ready(settings.kafka, waiting=lambda text: typer.echo(text, err=True))
     return settings.kafka, specs_from(load_registry(settings.contracts), settings.kafka)
 

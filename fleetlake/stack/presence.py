@@ -1,5 +1,5 @@
-"""Says at once that nothing runs, instead of after a client's timeout: where the local stack does not run, no
-address was set, and nothing listens on the default one."""
+"""Says at once that nothing runs in a data folder, instead of after a client's timeout; and keeps commands
+that change something from another stack, which may listen on the default addresses."""
 
 import socket
 from pathlib import Path
@@ -23,16 +23,49 @@ class NothingRuns(Exception):
         )
 
 
+class NotChosen(Exception):
+    """No local stack runs in the data folder and no address was set: whose server should be changed?
+
+    Operator action: start the stack, name its data folder, or set the server's address.
+    """
+
+    def __init__(self, data_dir: Path, address: str, variable: str) -> None:
+        self.data_dir, self.address, self.variable = data_dir, address, variable
+        super().__init__(
+            f"no local stack runs in {data_dir}, and another one may listen on {address}: `fleetlake up "
+            f"--detach` starts one, --data-dir names the folder of one, {variable} names a server"
+        )
+
+
+def require_choice(settings: Settings, *sections: str) -> None:
+    """For commands that change something, or vouch for something: NothingRuns or NotChosen where neither a
+    stack runs in the data folder nor an address was set."""
+    for section in sections:
+        require_server(settings, section)
+        if not _is_chosen(settings, section):
+            raise NotChosen(settings.data_dir, *_default(settings, section))
+
+
 def require_server(settings: Settings, section: str) -> None:
     """NothingRuns if "kafka" or "mongo" cannot be there. Only a refused connection proves it."""
-    field = ADDRESSES[section]
-    if is_explicit(section, field) or (settings.data_dir / STACK_FILE).exists():
+    if _is_chosen(settings, section):
         return
-    address = str(getattr(getattr(settings, section), field)).rpartition("/")[2]
+    address, variable = _default(settings, section)
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except ConnectionRefusedError:
-        raise NothingRuns(settings.data_dir, address, variable_of(section, field)) from None
+        raise NothingRuns(settings.data_dir, address, variable) from None
     except OSError:
         return  # not a proof: the client finds out
+
+
+def _is_chosen(settings: Settings, section: str) -> bool:
+    return is_explicit(section, ADDRESSES[section]) or (settings.data_dir / STACK_FILE).exists()
+
+
+def _default(settings: Settings, section: str) -> tuple[str, str]:
+    """The address, and the variable that sets it."""
+    field = ADDRESSES[section]
+    address = str(getattr(getattr(settings, section), field)).rpartition("/")[2]
+    return address, variable_of(section, field)

@@ -9,7 +9,7 @@ import pytest
 from fleetlake import cli
 from fleetlake.settings import Settings
 from fleetlake.stack.embedded import free_port
-from fleetlake.stack.presence import NothingRuns, require_server
+from fleetlake.stack.presence import NotChosen, NothingRuns, require_choice, require_server
 from lake.settings import MongoSettings
 
 
@@ -60,3 +60,36 @@ def test_a_server_that_is_away_is_one_short_line(
     assert cli.run(["state", "981"]) == 1
     expected = f"fleetlake: MongoDB at 127.0.0.1:{port} is not available: Connection refused"
     assert capsys.readouterr().err.strip() == expected
+
+
+def test_nobody_elses_stack_is_changed() -> None:
+    """What listens on the default address may be the stack of another folder."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(NotChosen, match=rf"may listen on 127\.0\.0\.1:{port}.*FLEETLAKE_MONGO__URI"):
+            require_choice(at(port), "mongo")
+
+
+def test_a_choice_is_a_stack_or_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Either is enough."""
+    monkeypatch.setenv("FLEETLAKE_MONGO__URI", "mongodb://127.0.0.1:1")
+    require_choice(Settings(), "mongo")
+    monkeypatch.delenv("FLEETLAKE_MONGO__URI")
+    stack_file = Settings().data_dir / "run" / "stack.json"
+    stack_file.parent.mkdir()
+    stack_file.write_text("{}")
+    require_choice(Settings(), "mongo")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["simulate --count 1", "ingest history", "wait", "topics create", "deadletters redrive", "state rebuild",
+     "checkpoint skip t 0"],
+)  # fmt: skip
+def test_commands_that_change_something_ask_for_a_choice(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever happens to listen."""
+    monkeypatch.setattr("fleetlake.stack.presence.require_server", lambda settings, section: None)
+    assert cli.run(command.split()) == 1
+    assert "no local stack runs in" in capsys.readouterr().err
