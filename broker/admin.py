@@ -1,5 +1,6 @@
 """Asks and tells the cluster what no consumer or producer can; every answer has a deadline and our errors."""
 
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer
@@ -14,6 +15,8 @@ from broker.client import UNAUTHENTICATED, client_options, translate
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 
+MOST_TROUBLES = 2
+WHEN = re.compile(r" \(after \d+ms in state [^)]*\)")
 ANSWER_TIMEOUT_S = 10.0
 
 T = TypeVar("T")
@@ -26,7 +29,7 @@ class Admin:
         self.settings = settings
         self.timeout_s = timeout_s
         self._refused: errors.BrokerError | None = None
-        self._trouble = "no answer"
+        self._troubles: dict[str, None] = {}
         options = client_options(settings, {"error_cb": self._on_error})
         self.client = AdminClient(cast("dict[str, str | int | float | bool]", options))
 
@@ -44,14 +47,22 @@ class Admin:
         self.client.poll(0)
         if error.code() != KafkaError._TIMED_OUT:
             return translate(error, self.settings, doing, resource)
-        silence = errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, self._trouble)
+        trouble = "; ".join(self._troubles) or "no answer"
+        silence = errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, trouble)
         return self._refused or silence
 
     def _on_error(self, error: KafkaError) -> None:
         if error.code() in UNAUTHENTICATED:
             self._refused = translate(error, self.settings, "logging in")
         elif error.code() != KafkaError._ALL_BROKERS_DOWN:
-            self._trouble = error.str()
+            self._note_trouble(WHEN.sub("", error.str()))
+
+    def _note_trouble(self, text: str) -> None:
+        """One cause is told in several ways, in turn, and not all of them say what to do: the latest few."""
+        self._troubles.pop(text, None)
+        self._troubles[text] = None
+        while len(self._troubles) > MOST_TROUBLES:
+            del self._troubles[next(iter(self._troubles))]
 
     def describe(self, topics: Iterable[str]) -> tuple[dict[str, TopicDescription], list[str]]:
         """The topics that exist, and the names of those that do not."""
