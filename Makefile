@@ -4,13 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 UV_VERSION := 0.13.9
+SERVICES := .services
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format lock acceptance bench clean
+.PHONY: help setup demo up test test-slow test-real faults soak check format lock acceptance bench real-services mongo-conformance clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: $(STAMP) ## make .venv with everything pinned; the command is .venv/bin/fleetlake
 
@@ -29,15 +30,21 @@ demo: setup ## the main job on the embedded stack, from nothing to a proof (KEEP
 up: setup ## start the local stack and watch it
 	@$(BIN)/fleetlake up
 
-test: setup ## run the tests
-	@$(PYTEST)
+test: setup ## run the tests, without the slow ones
+	@$(PYTEST) -m 'not slow'
+
+test-slow: setup ## run the slow tests: whole stacks, crashes, stores that hang
+	@$(PYTEST) -m slow
+
+test-real: setup real-services ## the tests of the ingest path once more, on Apache Kafka and MinIO (TESTS=...)
+	@FLEETLAKE_REQUIRE=kafka,minio $(PYTEST) --kafka real --store minio $(or $(TESTS),tests/broker tests/ingest tests/lake tests/fleetlake)
 
 check: setup ## format, lint, types, imports, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(PYTEST)
+	@$(PYTEST) -m 'not slow'
 
 format: setup ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
@@ -52,16 +59,43 @@ $(VENV)/bin/uv:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+real-services: $(SERVICES)/kafka/.built $(SERVICES)/minio/.built ## build Apache Kafka and MinIO from package registries (Java 17, Maven, Go)
+
+$(SERVICES)/kafka/.built: infra/local/kafka/pom.xml infra/local/kafka/log4j2.properties
+	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "Apache Kafka needs $$tool (Java 17 or newer, Maven)" >&2; exit 1; }; done
+	@echo "fetching Apache Kafka's jars"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn --quiet --batch-mode --file infra/local/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$(abspath $(@D))/lib"
+	@cp infra/local/kafka/log4j2.properties $(@D)/
+	@touch $@
+
+$(SERVICES)/minio/.built: infra/local/minio/go.mod infra/local/minio/go.sum
+	@command -v go >/dev/null || { echo "MinIO is built with Go (1.25 or newer), and there is no go on the PATH" >&2; exit 1; }
+	@echo "building MinIO; this takes some minutes the first time"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@go build -C infra/local/minio -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/minio" github.com/minio/minio
+	@touch $@
+
 acceptance: setup ## the long proofs: sinks killed under load, every kind of bad message, maxima, delay
 	@$(BIN)/python -m tests.acceptance.malformed
 	@$(BIN)/python -m tests.acceptance.kill_any_sink
 	@$(BIN)/python -m tests.acceptance.pressure_scaling
 	@$(BIN)/python -m tests.acceptance.latency
 
+mongo-conformance: setup ## what Fleetlake expects of MongoDB, on yours: URI=mongodb://... (default: the embedded server)
+	@$(PYTEST) $(if $(URI),--mongo-uri '$(URI)') tests/conformance/mongo \
+		tests/lake/test_state.py tests/lake/test_state_marks.py
+
+faults: setup real-services ## break Kafka, MinIO, MongoDB and the sinks on purpose; writes docs/faults.md (CASES=..., SCALE=1, RESUME=1)
+	@$(BIN)/python -m tests.faults $(CASES) --scale $(or $(SCALE),1) --json faults.json $(if $(RESUME),--resume) $(if $(CASES),,--render docs/faults.md)
+
+soak: setup real-services ## a steady load, every sink killed once a minute (MINUTES=30, RATE=20000); draws soak.png
+	@$(BIN)/python -m tests.faults.soak --minutes $(or $(MINUTES),30) --rate $(or $(RATE),20000) --json soak.json
+
 bench: setup ## measure ingest against a bare consumer, in the same run
 	@$(BIN)/python benchmarks/ingest.py
 
 clean: ## remove the environment, the local stack's data and caches
 	@test ! -x $(BIN)/fleetlake || $(BIN)/fleetlake down || true
-	@rm -rf $(VENV) .fleetlake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	@rm -rf $(VENV) $(SERVICES) .fleetlake .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

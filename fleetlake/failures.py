@@ -54,7 +54,7 @@ def describe_failure(error: BaseException) -> Failure:
         return _wrong_usage(error)
     if _is_ours(error):
         exit_code = EXIT_OPERATOR_NEEDED if isinstance(error, OperatorMustAct) else EXIT_FAILED
-        return Failure(f"fleetlake: {one_line(str(error))}{_hint(error)}", exit_code)
+        return Failure(f"fleetlake: {one_line(str(error))}{_hint(error)}{_name(error)}", exit_code)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if error.filename else ""
         return Failure(f"fleetlake: {error.strerror}{where}", EXIT_FAILED)
@@ -68,14 +68,27 @@ def one_line(text: str) -> str:
 
 
 def _is_interruption(error: BaseException | None) -> bool:
-    """Whether it comes of Ctrl-C: DuckDB makes a RuntimeError of the KeyboardInterrupt that it meets."""
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    """Whether it comes of Ctrl-C: DuckDB makes a RuntimeError of the KeyboardInterrupt that it meets.
+
+    What was raised in another's place may be that one's cause, and stand before itself.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False
 
 
 def _is_ours(error: BaseException) -> bool:
     return type(error).__module__.partition(".")[0] in OUR_PACKAGES
+
+
+def _name(error: BaseException) -> str:
+    """What to look up in docs/runbook.md, for an error that is described there."""
+    meant = error.reason if isinstance(error, OperatorMustAct) else error
+    return f" [{type(meant).__name__}]" if "Operator action:" in (type(meant).__doc__ or "") else ""
 
 
 def _hint(error: BaseException) -> str:

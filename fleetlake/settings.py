@@ -25,10 +25,17 @@ from lake.settings import LakeSettings, MongoSettings
 PREFIX = "FLEETLAKE_"
 DATA_DIR_VARIABLE = f"{PREFIX}DATA_DIR"
 DEFAULT_DATA_DIR = Path(".fleetlake")
+DEFAULT_SERVICES_DIR = Path(__file__).parents[1] / ".services"
 
 RUN_FOLDER = Path("run")
 STACK_FILE = RUN_FOLDER / "stack.json"
 """Below the data folder: the addresses of the local stack that runs there."""
+
+PORTS_FILE = Path("ports.json")
+STORE_KEYS = Path("minio") / "credentials.json"
+"""Below the data folder: where its servers listen, and the credential of its MinIO, if it has one."""
+
+LOCAL_BUCKET = "s3://fleetlake"
 
 ADDRESSES = {"kafka": "bootstrap_servers", "mongo": "uri"}
 """The field of each server's section that says where it is."""
@@ -56,6 +63,10 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="folder of the local stack")
+    services_dir: Path = Field(
+        DEFAULT_SERVICES_DIR,
+        description="where `make real-services` put Kafka and MinIO; default: .services here",
+    )
     contracts: Annotated[list[Path], NoDecode] = Field(
         default_factory=list,
         description="further source contracts: a file or folder, several as in PATH, or a JSON list",
@@ -116,19 +127,16 @@ def stack_values(data_dir: Path, explicit: Values) -> Values:
 
     A Kafka that is set explicitly is another broker: it must not get the embedded one's incarnation.
     """
-    values: Values = {
-        "ingest": {"runtime_dir": data_dir / RUN_FOLDER},
-        "lake": {"uri": str(data_dir / "lake")},
-    }
-    stack = _read_stack(data_dir / STACK_FILE)
+    values: Values = {"ingest": {"runtime_dir": data_dir / RUN_FOLDER}}
+    stack = _read_passing(data_dir / STACK_FILE)
+    if "uri" not in _section(explicit, "lake"):
+        values["lake"] = _lake_of(stack, data_dir)
     if "kafka" in stack and "bootstrap_servers" not in _section(explicit, "kafka"):
         values["kafka"] = {"bootstrap_servers": stack["kafka"]}
         if stack.get("incarnation_file"):
             values["kafka"]["incarnation_file"] = stack["incarnation_file"]
-    if "mongo" in stack:
+    if "mongo" in stack and MASK not in stack["mongo"]:
         values["mongo"] = {"uri": stack["mongo"]}
-    if "lake" in stack:
-        values["lake"] = {"uri": stack["lake"]}
     if stack:
         values["ingest"]["metrics_port"] = 0  # `status` reads what the sinks count
     return values
@@ -192,6 +200,7 @@ def describe(settings: Settings, *, data_dir_is_option: bool = False) -> list[Se
     return found
 
 
+MASK = "***"
 SECRET_WORDS = ("password", "secret", "token", "credential", "jaas", "key.pem")
 
 
@@ -199,7 +208,7 @@ def _shown(path: tuple[str, ...], value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, SecretStr) or any(word in path[-1].lower() for word in SECRET_WORDS):
-        return "***"
+        return MASK
     if isinstance(value, list):
         return [str(each) for each in value]
     if isinstance(value, int | float):
@@ -214,7 +223,7 @@ def masked_url(text: str) -> str:
     if not separator or not at:
         return text
     user = credentials.partition(":")[0]
-    return f"{scheme}://{user}:***@{host}"
+    return f"{scheme}://{user}:{MASK}@{host}"
 
 
 def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -276,11 +285,31 @@ def _unreadable_variables(reason: str) -> dict[str, str]:
     return broken or {f"{PREFIX}*": reason}
 
 
-def _read_stack(path: Path) -> Values:
+def _lake_of(stack: Values, data_dir: Path) -> Values:
+    """The lake that the stack was started with; else that of the data folder: a folder in it, or the MinIO
+    whose credential lies there."""
+    keys = _read_json(data_dir / STORE_KEYS)
+    uri = stack.get("lake", LOCAL_BUCKET if keys else str(data_dir / "lake"))
+    if uri != LOCAL_BUCKET or not keys:
+        return {"uri": uri}
+    port = _read_passing(data_dir / PORTS_FILE).get("minio")
+    return {"uri": LOCAL_BUCKET, "s3": {"endpoint_url": f"http://127.0.0.1:{port}", **keys}}
+
+
+def _read_passing(path: Path) -> Values:
+    """What the stack wrote for as long as it runs; nothing where that makes no sense: the next start writes
+    it anew."""
     try:
-        stack = json.loads(path.read_text())
+        return _read_json(path)
+    except BadSettings:
+        return {}
+
+
+def _read_json(path: Path) -> Values:
+    try:
+        found = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise BadSettings({str(path): f"cannot be read ({error}); `fleetlake down` removes it"}) from error
-    return stack if isinstance(stack, dict) else {}
+        raise BadSettings({str(path): f"cannot be read ({error})"}) from error
+    return found if isinstance(found, dict) else {}

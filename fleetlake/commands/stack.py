@@ -1,7 +1,7 @@
 """`fleetlake up | down | status | wait`: the local stack as seen from the terminal."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,20 +13,33 @@ def up(
         bool, typer.Option("--detach", "-d", help="Return when everything is ready; `down` stops it.")
     ] = False,
     no_ingest: Annotated[bool, typer.Option("--no-ingest", help="Servers and topics only.")] = False,
+    kafka: Annotated[
+        Literal["embedded", "real"] | None,
+        typer.Option(
+            help="Which Kafka to start; decided at a data folder's first start.", show_default="embedded"
+        ),
+    ] = None,
+    store: Annotated[
+        Literal["folder", "minio"] | None,
+        typer.Option(help="Where its lake lies; decided at the first start, too.", show_default="folder"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
 ) -> None:
     """Start Kafka, MongoDB and the sinks in the data folder, and watch them. Ctrl-C stops all of it.
 
-    A server whose address is set explicitly is used instead of an embedded one.
+    A server whose address is set explicitly is used instead of one of its own. `make real-services` builds
+    Apache Kafka and MinIO.
     """
     from fleetlake.stack.control import start_detached
     from fleetlake.stack.foreground import run_stack
+    from fleetlake.stack.parts import KafkaKind, StoreKind, Wanted
 
+    wanted = Wanted(kafka and KafkaKind(kafka), store and StoreKind(store))
     if detach:
-        for line in start_detached(with_sinks=not no_ingest):
+        for line in start_detached(with_sinks=not no_ingest, wanted=wanted):
             typer.echo(line)
         return
-    raise typer.Exit(run_stack(with_sinks=not no_ingest, is_quiet=quiet))
+    raise typer.Exit(run_stack(with_sinks=not no_ingest, is_quiet=quiet, wanted=wanted))
 
 
 def down() -> None:

@@ -1,6 +1,5 @@
 """One supervised process: how it is started, what its end means, and when it is started again."""
 
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -8,13 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
 
 from fleetlake.stack.lifeline import ParentEnd
+from fleetlake.stack.logs import open_log
 from fleetlake.stack.processes import ProcessId, identify
 from ingest.errors import EXIT_OPERATOR_NEEDED
-
-MAX_LOG_BYTES = 16 * 1024 * 1024
 
 
 class ChildState(StrEnum):
@@ -106,13 +103,13 @@ class Child:
 
     def start(self) -> None:
         """Starts the process; a start after the first counts as a restart."""
-        self.restarts += self.state is not ChildState.NEW
         lifeline = ParentEnd()
-        with ExitStack() as opened:
+        with ExitStack() as opened, ExitStack() as failed:
             opened.callback(lifeline.started)
+            failed.callback(lifeline.close)
             output = None
             if self.spec.log is not None:
-                output = opened.enter_context(_open_log(self.spec.log))
+                output = opened.enter_context(open_log(self.spec.log))
             self._process = subprocess.Popen(  # noqa: S603 - our own command line, no shell
                 list(self.spec.command),
                 stdin=lifeline.child_stdin(),
@@ -121,10 +118,19 @@ class Child:
                 env=None if self.spec.environment is None else dict(self.spec.environment),
                 start_new_session=True,
             )
+            failed.pop_all()
+        self.restarts += self.state is not ChildState.NEW
         self._lifeline = lifeline
         self.identity = identify(self._process.pid)
         self._started_at = self._clock()
         self.state = ChildState.RUNNING
+
+    def put_off(self) -> float:
+        """After a start that failed: tried again after the seconds that are returned."""
+        self._failures = self._backoff.failures(self._failures, ran_s=0.0)
+        delay = self._backoff.delay(self._failures)
+        self.state, self._start_again_at = ChildState.WAITING, self._clock() + delay
+        return delay
 
     def check(self) -> Ended | None:
         """How the process ended, the first time this is asked after it did."""
@@ -187,10 +193,3 @@ def describe_exit(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was killed by signal {-code}"
-
-
-def _open_log(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
-        os.replace(path, path.with_suffix(".log.1"))
-    return path.open("ab")

@@ -1,21 +1,39 @@
 """Starting a stack in the background and stopping it: what `up --detach` and `down` do."""
 
+import fcntl
 import json
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from fleetlake.settings import DATA_DIR_VARIABLE, Settings, child_environment
-from fleetlake.stack.embedded import last_line, snapshot_seconds
+from fleetlake.stack.child import ChildState
+from fleetlake.stack.embedded import snapshot_seconds
+from fleetlake.stack.kafka_node import recovery_seconds
 from fleetlake.stack.layout import Layout, layout_of
 from fleetlake.stack.leftovers import end_leftovers
-from fleetlake.stack.runfile import StackAlreadyRuns, StackFile, StackState, holding, is_held, read_stack
+from fleetlake.stack.logs import last_line
+from fleetlake.stack.parts import Wanted
+from fleetlake.stack.runfile import (
+    ProcessEntry,
+    StackAlreadyRuns,
+    StackFile,
+    StackState,
+    holding,
+    is_held,
+    read_stack,
+)
 
+WHATEVER = Wanted()
 POLL_SECONDS = 0.1
 READY_SECONDS = 120.0
-STOP_SECONDS = 60.0
+STOP_SECONDS = 90.0
+"""Sinks, then a Kafka that has a minute for itself."""
+WITHOUT_SINKS = "; `fleetlake up --detach --no-ingest` starts it without sinks, for the repair"
 GIVE_UP_RESTARTS = 3
 """A process that was never ready and crashed so often will not become ready."""
 
@@ -53,14 +71,14 @@ class StackStoppedBadly(Exception):
         super().__init__(f"the stack is stopped, but not every process ended cleanly (log: {log})")
 
 
-def start_detached(*, with_sinks: bool) -> list[str]:
+def start_detached(*, with_sinks: bool, wanted: Wanted = WHATEVER) -> list[str]:
     """Starts the stack in a session of its own; returns what to tell once everything is ready."""
     layout = layout_of(Settings().data_dir)
     if is_held(layout):
-        found = read_stack(layout)
-        raise StackAlreadyRuns(layout, str(found.pid) if found else "unknown")
+        raise _runs_already(layout)
     log = layout.log("up")
-    process = _spawn(layout, log, with_sinks=with_sinks)
+    with _own_log(layout, log) as output:
+        process = _spawn(layout, output, _options(wanted, with_sinks=with_sinks))
     try:
         stack = _await_ready(layout, process, log)
     except BaseException:
@@ -70,24 +88,49 @@ def start_detached(*, with_sinks: bool) -> list[str]:
     return [*_notes(log), *addresses(stack)]
 
 
-def _spawn(layout: Layout, log: Path, *, with_sinks: bool) -> subprocess.Popen[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "fleetlake.cli", "up", "--quiet"]
+def _options(wanted: Wanted, *, with_sinks: bool) -> Iterator[str]:
     if not with_sinks:
-        command.append("--no-ingest")
-    with log.open("w") as output:
-        return subprocess.Popen(  # noqa: S603 - our own command line, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=child_environment({DATA_DIR_VARIABLE: str(layout.root)}),
-            start_new_session=True,
-        )
+        yield "--no-ingest"
+    if wanted.kafka is not None:
+        yield from ("--kafka", wanted.kafka)
+    if wanted.store is not None:
+        yield from ("--store", wanted.store)
+
+
+def _runs_already(layout: Layout) -> StackAlreadyRuns:
+    found = read_stack(layout)
+    return StackAlreadyRuns(layout, str(found.pid) if found else "unknown")
+
+
+def _own_log(layout: Layout, log: Path) -> TextIO:
+    """The emptied log of one start. It is locked until the stack that writes to it has ended: a second start
+    cannot empty it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    output = log.open("a")
+    try:
+        fcntl.flock(output, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        output.close()
+        raise _runs_already(layout) from None
+    output.truncate(0)
+    return output
+
+
+def _spawn(layout: Layout, output: TextIO, options: Iterable[str]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "fleetlake.cli", "up", "--quiet", *options]
+    return subprocess.Popen(  # noqa: S603 - our own command line, no shell
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=child_environment({DATA_DIR_VARIABLE: str(layout.root)}),
+        start_new_session=True,
+    )
 
 
 def _await_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) -> StackFile:
-    deadline = time.monotonic() + READY_SECONDS + 2 * snapshot_seconds(layout.kafka)
+    slow = 2 * snapshot_seconds(layout.kafka) + recovery_seconds(layout.kafka)
+    deadline = time.monotonic() + READY_SECONDS + slow
     while time.monotonic() < deadline:
         stack = read_stack(layout)
         if process.poll() is not None:
@@ -95,17 +138,22 @@ def _await_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) ->
         if stack is not None and stack.pid == process.pid:
             if stack.state is StackState.RUNNING:
                 return stack
-            if any(entry.restarts >= GIVE_UP_RESTARTS for entry in stack.processes):
+            if any(map(_will_not_be_ready, stack.processes)):
                 break
         time.sleep(POLL_SECONDS)
     raise StackDidNotStart(log, _what_is_missing(read_stack(layout)))
+
+
+def _will_not_be_ready(entry: ProcessEntry) -> bool:
+    return entry.restarts >= GIVE_UP_RESTARTS or entry.state == ChildState.NEEDS_OPERATOR
 
 
 def _what_is_missing(stack: StackFile | None) -> str:
     if stack is None:
         return "nothing was started in time"
     processes = [f"{p.name} is {p.state}{f' ({p.reason})' if p.reason else ''}" for p in stack.processes]
-    return f"not everything is ready: {', '.join(processes)}"
+    is_repairable = any(entry.state == ChildState.NEEDS_OPERATOR for entry in stack.processes)
+    return f"not everything is ready: {', '.join(processes)}{WITHOUT_SINKS if is_repairable else ''}"
 
 
 def _notes(log: Path) -> list[str]:
@@ -116,7 +164,13 @@ def _notes(log: Path) -> list[str]:
 
 def addresses(stack: StackFile) -> list[str]:
     """Where everything is."""
-    return [f"kafka  {stack.kafka}", f"mongo  {stack.mongo}", f"lake   {stack.lake}", f"pid    {stack.pid}"]
+    at = f" at {stack.lake_endpoint}" if stack.lake_endpoint else ""
+    return [
+        f"kafka  {stack.kafka}",
+        f"mongo  {stack.mongo}",
+        f"lake   {stack.lake}{at}",
+        f"pid    {stack.pid}",
+    ]
 
 
 def stop_stack() -> str:

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from io import TextIOWrapper
 from types import FrameType
 from typing import Any
 
@@ -10,27 +11,29 @@ from fleetlake.settings import Settings
 from fleetlake.sinks import SINKS
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.local import LocalStack
+from fleetlake.stack.logs import open_log
 from fleetlake.stack.meter import Meter
 from fleetlake.stack.narrate import sentence
+from fleetlake.stack.parts import Wanted
 from fleetlake.stack.runfile import StackFile, StackState
 from fleetlake.stack.screen import Screen, open_screen
 from fleetlake.stack.supervisor import Report
 from ingest.process import Log, Stop, Ticker, configure_logs, logger
 from lake.errors import LakeError
-from lake.settings import MongoSettings
 from lake.state import StateStore
 
 COUNT_TIMEOUT_SECONDS = 0.5
 COUNT_EVERY_SECONDS = 5.0
 
 
-def run_stack(*, with_sinks: bool, is_quiet: bool) -> int:
+def run_stack(*, with_sinks: bool, is_quiet: bool, wanted: Wanted) -> int:
     """Runs the stack until it is told to stop; returns its exit code."""
     layout = layout_of(Settings().data_dir)
     layout.logs.mkdir(parents=True, exist_ok=True)
     stop = Stop()
     with ExitStack() as opened:
-        configure_logs(stream=opened.enter_context(layout.log("stack").open("a")))
+        log = opened.enter_context(open_log(layout.log("stack")))
+        configure_logs(stream=opened.enter_context(TextIOWrapper(log, encoding="utf-8")))
         vehicles = VehicleCount()
         opened.callback(vehicles.close)
         screen = open_screen(Meter(layout.run), vehicles, is_quiet=is_quiet)
@@ -38,7 +41,8 @@ def run_stack(*, with_sinks: bool, is_quiet: bool) -> int:
         opened.enter_context(stop.on_signals())
         opened.enter_context(on_hangup(stop.request))
         report = reporting(logger("stack"), screen)
-        return LocalStack(layout, SINKS if with_sinks else (), report, stop, screen.show).run()
+        sinks = SINKS if with_sinks else ()
+        return LocalStack(layout, sinks, report, stop, screen.show, wanted=wanted).run()
 
 
 def reporting(log: Log, screen: Screen) -> Report:
@@ -63,17 +67,17 @@ class VehicleCount:
 
     def __call__(self, file: StackFile) -> int | None:
         if file.state is StackState.RUNNING and self._ticker.due():
-            self._count = self._ask(file)
+            self._count = self._ask()
         return self._count
 
     def close(self) -> None:
         if self._store is not None:
             self._store.close()
 
-    def _ask(self, file: StackFile) -> int | None:
+    def _ask(self) -> int | None:
         if self._store is None:
-            settings = MongoSettings(uri=file.mongo, database=Settings().mongo.database)
-            self._store = StateStore(settings.model_copy(update={"timeout_s": COUNT_TIMEOUT_SECONDS}))
+            settings = Settings().mongo.model_copy(update={"timeout_s": COUNT_TIMEOUT_SECONDS})
+            self._store = StateStore(settings)
         try:
             return self._store.count()
         except LakeError:

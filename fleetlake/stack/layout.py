@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetlake.settings import RUN_FOLDER, STACK_FILE
+from fleetlake.settings import PORTS_FILE, RUN_FOLDER, STACK_FILE, STORE_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,12 @@ class Layout:
     @property
     def ports_file(self) -> Path:
         """The ports of the last start, taken again when free."""
-        return self.root / "ports.json"
+        return self.root / PORTS_FILE
+
+    @property
+    def parts_file(self) -> Path:
+        """What the stack here is made of."""
+        return self.root / "parts.json"
 
     @property
     def logs(self) -> Path:
@@ -43,6 +48,10 @@ class Layout:
     @property
     def mongo(self) -> Path:
         return self.root / "mongo"
+
+    @property
+    def minio(self) -> Path:
+        return (self.root / STORE_KEYS).parent
 
     @property
     def lake(self) -> Path:

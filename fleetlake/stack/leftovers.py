@@ -10,8 +10,8 @@ from fleetlake.stack.observe import cards
 from fleetlake.stack.runfile import ProcessEntry, read_stack
 from fleetlake.stack.supervisor import Report
 
-STOP_SECONDS = 30.0
-STOP_LAST = {"mongo": 1, "kafka": 2}
+STOP_SECONDS = 60.0
+STOP_LAST = {"mongo": 1, "minio": 2, "kafka": 3}
 
 
 class LeftoverRemains(Exception):
@@ -46,5 +46,5 @@ def _end(layout: Layout, entry: ProcessEntry) -> None:
         entry.identity.signal(signal.SIGKILL)
         if not entry.identity.wait_gone(STOP_SECONDS):
             raise LeftoverRemains(entry.name, entry.pid)
-    if is_broker:
+    if is_broker and Incarnation(layout.kafka).file.exists():
         Incarnation(layout.kafka).stopped(is_clean=was_clean)

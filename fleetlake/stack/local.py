@@ -5,8 +5,8 @@ The order keeps the promises; the numbers stand again in the code.
 2. The broker's id is settled before the broker is started (see `incarnation`).
 3. Addresses and pids are on disk before anything depends on them.
 4. Sinks start after their topics, and stop before the servers; the broker stops last.
-5. When the broker dies, the sinks are stopped before it starts again: their positions belong to a log that
-   may have been longer than the one that comes back.
+5. When the embedded broker dies, the sinks are stopped before it starts again: their positions belong to a
+   log that may have been longer than the one that comes back. A real one comes back with its log.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,21 +15,23 @@ from dataclasses import replace
 
 from broker.errors import BrokerError
 from contracts.load import load_registry
-from fleetlake.settings import DATA_DIR_VARIABLE, Settings, is_explicit
+from fleetlake.settings import DATA_DIR_VARIABLE, Settings
 from fleetlake.sinks import sink_specs
+from fleetlake.stack.assemble import assemble
 from fleetlake.stack.child import Backoff, Child
-from fleetlake.stack.embedded import LOOPBACK, ServerDidNotStart
 from fleetlake.stack.incarnation import Life
 from fleetlake.stack.layout import Layout
 from fleetlake.stack.leftovers import end_leftovers
 from fleetlake.stack.observe import cards
-from fleetlake.stack.ports import choose_ports
+from fleetlake.stack.parts import Wanted
 from fleetlake.stack.processes import ProcessId, myself
 from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState, holding
-from fleetlake.stack.servers import EmbeddedKafka, EmbeddedMongo, EmbeddedServer
+from fleetlake.stack.server import ServerDidNotStart
+from fleetlake.stack.servers import EmbeddedKafka, StackServer
 from fleetlake.stack.supervisor import TICK_SECONDS, Report, StopSignal, Supervisor, reap_orphans
 from fleetlake.stack.topics import prepare_topics
 
+WHATEVER = Wanted()
 STOP_EXTRA_SECONDS = 2.0
 """On top of what a sink has for finishing: its process has to end, too."""
 
@@ -44,15 +46,19 @@ class LocalStack:
         report: Report,
         stop: StopSignal,
         each_tick: Callable[[StackFile], None] = lambda file: None,
+        *,
+        wanted: Wanted = WHATEVER,
     ) -> None:
         self.layout, self.sinks = layout, sinks
-        self._report, self._stop, self._each_tick = report, stop, each_tick
+        self._report, self._stop, self._wanted, self._each_tick = report, stop, wanted, each_tick
         self._backoff = Backoff()
-        self._servers: list[EmbeddedServer] = []
+        self._servers: list[StackServer] = []
         self._supervisor = Supervisor([], report)
         self._settings = Settings(data_dir=layout.root)
         self._file: StackFile | None = None
+        self._written: StackFile | None = None
         self._is_clean = True
+        self._is_unwritten = False
 
     def run(self) -> int:
         """Starts everything, keeps it running until a stop is requested, stops everything.
@@ -61,7 +67,7 @@ class LocalStack:
         """
         with holding(self.layout), ExitStack() as cleanup:
             end_leftovers(self.layout, self._report)  # 1
-            cleanup.callback(self.layout.stack_file.unlink, missing_ok=True)
+            cleanup.callback(self._forget)
             cleanup.callback(self._stop_everything)
             self._choose_addresses()
             self._start_servers()
@@ -73,22 +79,15 @@ class LocalStack:
 
     def _choose_addresses(self) -> None:
         """Ports for the servers to start; the stack file says where everything will be."""
-        settings = Settings(data_dir=self.layout.root)
-        ports = choose_ports(self.layout.ports_file)
-        kafka, mongo, incarnation = settings.kafka.bootstrap_servers, settings.mongo.uri, None
-        if not is_explicit("kafka", "bootstrap_servers"):
-            broker = EmbeddedKafka(self.layout, ports["kafka"], self._report)
-            self._servers.append(broker)
-            kafka, incarnation = f"{LOOPBACK}:{broker.port}", str(broker.incarnation.file)
-        if not is_explicit("mongo", "uri"):
-            self._servers.append(EmbeddedMongo(self.layout, ports["mongo"], self._report))
-            mongo = f"mongodb://{LOOPBACK}:{ports['mongo']}/?directConnection=true"
+        assembly = assemble(self.layout, self._wanted, self._report)
+        self._servers += assembly.servers
         me = myself()
         self._file = StackFile(
-            kafka=kafka,
-            mongo=mongo,
-            lake=settings.lake.uri,
-            incarnation_file=incarnation,
+            kafka=assembly.kafka,
+            mongo=assembly.mongo,
+            lake=assembly.settings.lake.uri,
+            incarnation_file=assembly.incarnation_file,
+            lake_endpoint=assembly.settings.lake.s3.endpoint_url,
             pid=me.pid,
             started=me.started,
             state=StackState.STARTING,
@@ -139,9 +138,9 @@ class LocalStack:
                     self._revive(server)
             self._supervisor.tick()
             if self._file is not None and self._file.state is StackState.STARTING and self._is_ready():
-                self._publish(StackState.RUNNING)
+                self._note_down(StackState.RUNNING)
                 self._report("info", "stack_ready", kafka=self._file.kafka, mongo=self._file.mongo)
-            self._publish()
+            self._note_down()
             if self._file is not None:
                 self._each_tick(self._file)
             self._stop.wait(TICK_SECONDS)
@@ -149,44 +148,57 @@ class LocalStack:
     def _is_ready(self) -> bool:
         """Whether every sink answers: its metrics are served once its surroundings are there."""
         answering = {card.pid for card in cards(self.layout.run)}
-        return self._supervisor.pids <= answering
+        return all(child.identity and child.identity.pid in answering for child in self._supervisor.children)
 
-    def _revive(self, server: EmbeddedServer) -> None:
+    def _revive(self, server: StackServer) -> None:
         """Starts a server again until it runs or a stop is requested."""
         self._report("error", "server_died", process=server.name, how=server.bury())
-        is_broker = isinstance(server, EmbeddedKafka)
-        if is_broker:
+        if server.loses_log:
             self._supervisor.stop(self._stop_seconds)  # 5
         failures = 0
         while not self._stop.requested:
             try:
                 server.launch()  # 2
-                self._publish()
+                self._note_down()
                 server.await_ready(self._stop)
-                if is_broker and not self._stop.requested:
+                if server.loses_log and not self._stop.requested:
                     self._prepare_topics()
                 break
-            except (ServerDidNotStart, BrokerError) as error:
+            except (ServerDidNotStart, BrokerError, OSError) as error:  # an OSError: a full disk
                 failures = self._backoff.failures(failures, ran_s=0.0)
                 delay = self._backoff.delay(failures)
                 self._report("error", "server_did_not_start", process=server.name, reason=str(error),
                              again_in_s=delay)  # fmt: skip
-                server.stop()
+                self._stop_server(server)
                 self._stop.wait(delay)
         self._report("info", "server_started", process=server.name, port=server.port)
-        if is_broker:
+        if server.loses_log:
             self._supervisor.renew()
 
     # -- stop ----------------------------------------------------------------------------------------------
 
     def _stop_everything(self) -> None:
-        self._publish(StackState.STOPPING)
+        self._note_down(StackState.STOPPING)
         self._report("info", "stack_stopping")
         self._is_clean = self._supervisor.stop(self._stop_seconds)  # 4
         for server in reversed(self._servers):  # the broker was added first
-            self._is_clean &= server.stop()
-            self._publish()
+            self._is_clean &= self._stop_server(server)
+            self._note_down()
         self._report("info", "stack_stopped", is_clean=self._is_clean)
+
+    def _stop_server(self, server: StackServer) -> bool:
+        """Whatever goes wrong with one, the others are stopped, too."""
+        try:
+            return server.stop()
+        except Exception as error:  # noqa: BLE001 - told, and the exit code says that not all ended well
+            self._report("error", "server_stopped_badly", process=server.name, reason=str(error))
+            return False
+
+    def _forget(self) -> None:
+        """Nothing runs any more; what still does stays written down for the next start to end."""
+        file = self._file
+        if file is None or not any(entry.is_alive for entry in file.processes):
+            self.layout.stack_file.unlink(missing_ok=True)
 
     # -- what is known -------------------------------------------------------------------------------------
 
@@ -201,16 +213,28 @@ class LocalStack:
     def _own_pids(self) -> set[int]:
         return self._supervisor.pids | {server.entry.pid for server in self._servers}
 
+    def _note_down(self, state: StackState | None = None) -> None:
+        """`_publish`, of which the stack does not depend any more: what a full disk refuses is written when
+        there is room, and the log says so once."""
+        try:
+            self._publish(state)
+        except OSError as error:
+            if not self._is_unwritten:
+                self._report("error", "stack_file_not_written", reason=str(error))
+            self._is_unwritten = True
+        else:
+            self._is_unwritten = False
+
     def _publish(self, state: StackState | None = None) -> None:
         """Writes the stack file if it says something new."""
         if self._file is None:
             return
         entries = [server.entry for server in self._servers]
         entries += [_entry(child) for child in self._supervisor.children]
-        file = replace(self._file, state=state or self._file.state, processes=entries)
-        if file != self._file or not self.layout.stack_file.exists():
-            file.write(self.layout)
-            self._file = file
+        self._file = replace(self._file, state=state or self._file.state, processes=entries)
+        if self._file != self._written or not self.layout.stack_file.exists():
+            self._file.write(self.layout)
+            self._written = self._file
 
 
 def _entry(child: Child) -> ProcessEntry:

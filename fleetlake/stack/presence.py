@@ -4,7 +4,9 @@ that change something from another stack, which may listen on the default addres
 import socket
 from pathlib import Path
 
-from fleetlake.settings import ADDRESSES, STACK_FILE, Settings, is_explicit, variable_of
+from fleetlake.settings import ADDRESSES, Settings, is_explicit, variable_of
+from fleetlake.stack.layout import layout_of
+from fleetlake.stack.runfile import read_stack
 
 CONNECT_SECONDS = 1.0
 
@@ -61,7 +63,16 @@ def require_server(settings: Settings, section: str) -> None:
 
 
 def _is_chosen(settings: Settings, section: str) -> bool:
-    return is_explicit(section, ADDRESSES[section]) or (settings.data_dir / STACK_FILE).exists()
+    return is_explicit(section, ADDRESSES[section]) or _runs_here(settings, section)
+
+
+def _runs_here(settings: Settings, section: str) -> bool:
+    """Whether the folder's stack, or at least its server, is alive: what the file of a dead one names may be
+    another's by now."""
+    stack = read_stack(layout_of(settings.data_dir))
+    if stack is None:
+        return False
+    return stack.is_running or any(entry.name == section and entry.is_alive for entry in stack.processes)
 
 
 def _default(settings: Settings, section: str) -> tuple[str, str]:

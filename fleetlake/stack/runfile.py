@@ -69,6 +69,8 @@ class StackFile:
     processes: Sequence[ProcessEntry] = field(default_factory=tuple)
     topics: Sequence[str] | None = None
     """Source topics that its sinks were started with; None before they are, and without sinks."""
+    lake_endpoint: str | None = None
+    """The S3 server of the lake, where one was named or started."""
 
     @property
     def is_running(self) -> bool:

@@ -1,8 +1,10 @@
 """What `fleetlake up` shows: one live screen on a terminal, a plain line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -41,8 +43,40 @@ def open_screen(
     out = out or sys.stdout
     console = Console(file=out)
     if console.is_terminal and not is_quiet:
-        return LiveScreen(console, meter, vehicles)
-    return PlainScreen(out, None if is_quiet else meter, vehicles)
+        return Watched(LiveScreen(console, meter, vehicles), out)
+    return Watched(PlainScreen(out, None if is_quiet else meter, vehicles), out)
+
+
+class Watched:
+    """A screen for as long as somebody can see it: a terminal that was closed, a pipe without a reader and a
+    full disk end the showing, and not the stack."""
+
+    def __init__(self, screen: Screen, out: TextIO) -> None:
+        self._screen: Screen | None = screen
+        self._out = out
+
+    def note(self, text: str) -> None:
+        self._do(lambda screen: screen.note(text))
+
+    def show(self, file: StackFile) -> None:
+        self._do(lambda screen: screen.show(file))
+
+    def close(self) -> None:
+        self._do(lambda screen: screen.close())
+
+    def _do(self, action: Callable[[Screen], None]) -> None:
+        if self._screen is None:
+            return
+        try:
+            action(self._screen)
+        except OSError:
+            self._screen = None
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        """What is still buffered must not fail once more when this process ends."""
+        with suppress(OSError, ValueError), open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), self._out.fileno())
 
 
 class PlainScreen:
@@ -82,7 +116,7 @@ class LiveScreen:
         self._file: StackFile | None = None
         self._reading = Reading()
         self._count: int | None = None
-        self._live = Live(console=console, auto_refresh=False)
+        self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._live.start()
 
     def note(self, text: str) -> None:

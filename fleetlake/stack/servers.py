@@ -1,30 +1,33 @@
-"""The embedded servers of a running stack: started with what their data needs first, noticed when they die,
-and started again. For the broker that means a new id whenever its log may have gone back."""
+"""The servers of a running stack: started with what their data needs first, noticed when they die, and
+started again. For the embedded broker that means a new id whenever its log may have gone back; a real one
+keeps its log whatever happens to its process."""
 
+import signal
 from abc import ABC, abstractmethod
 
 from fleetlake.stack.child import describe_exit
-from fleetlake.stack.embedded import (
-    Server,
-    answers_kafka,
-    owns_port,
-    snapshot_seconds,
-    spawn_kafka,
-    spawn_mongo,
-)
+from fleetlake.stack.embedded import snapshot_seconds, spawn_kafka, spawn_mongo
 from fleetlake.stack.incarnation import Incarnation, Life
+from fleetlake.stack.kafka_node import Cluster, Node, recovery_seconds, spawn_node
 from fleetlake.stack.layout import Layout
+from fleetlake.stack.minio import answers_s3, spawn_minio
 from fleetlake.stack.processes import ProcessId, identify
 from fleetlake.stack.runfile import ProcessEntry
+from fleetlake.stack.server import Server, answers_kafka, owns_port
+from fleetlake.stack.services import Services
 from fleetlake.stack.supervisor import Report, StopSignal
 
 START_SECONDS = 60.0
 
 
-class EmbeddedServer(ABC):
+class StackServer(ABC):
     """One server of the stack and its restarts."""
 
     name: str
+    clean_exits: frozenset[int] = frozenset({0})
+    """Exit codes after SIGTERM that say that everything was saved."""
+    loses_log: bool = False
+    """Whether its death may take acknowledged messages back."""
 
     def __init__(self, layout: Layout, port: int, report: Report) -> None:
         self.layout, self.port, self._report = layout, port, report
@@ -65,11 +68,11 @@ class EmbeddedServer(ABC):
         return describe_exit(self._launched().process.returncode)
 
     def stop(self) -> bool:
-        """Ends it with SIGTERM; returns whether it was running and ended with exit code 0."""
+        """Ends it with SIGTERM; returns whether it was running and ended well."""
         if self._server is None or self.state in ("stopped", "waiting"):
             return True
         was_running = self._server.is_running
-        was_clean = self._server.stop() == 0 and was_running
+        was_clean = self._server.stop() in self.clean_exits and was_running
         self.state = "stopped"
         return self._ended(was_clean=was_clean)
 
@@ -95,10 +98,11 @@ class EmbeddedServer(ABC):
     def _is_ready(self, server: Server) -> bool: ...
 
 
-class EmbeddedKafka(EmbeddedServer):
-    """The broker. Its id is settled before it can accept a connection."""
+class EmbeddedKafka(StackServer):
+    """The embedded broker. Its id is settled before it can accept a connection."""
 
     name = "kafka"
+    loses_log = True
 
     def __init__(self, layout: Layout, port: int, report: Report) -> None:
         super().__init__(layout, port, report)
@@ -126,7 +130,7 @@ class EmbeddedKafka(EmbeddedServer):
         return answers_kafka(server)
 
 
-class EmbeddedMongo(EmbeddedServer):
+class EmbeddedMongo(StackServer):
     """The MongoDB-compatible server."""
 
     name = "mongo"
@@ -136,3 +140,42 @@ class EmbeddedMongo(EmbeddedServer):
 
     def _is_ready(self, server: Server) -> bool:
         return owns_port(server)
+
+
+class RealKafka(StackServer):
+    """Apache Kafka, one node that is broker and controller."""
+
+    name = "kafka"
+    clean_exits = frozenset({0, 128 + signal.SIGTERM})  # what a Java machine says after its shutdown hooks
+
+    def __init__(
+        self, layout: Layout, port: int, controller_port: int, services: Services, report: Report
+    ) -> None:
+        super().__init__(layout, port, report)
+        self._services = services
+        self._node = Node(1, port, controller_port, layout.kafka)
+
+    def _start_seconds(self) -> float:
+        return START_SECONDS + recovery_seconds(self.layout.kafka)
+
+    def _spawn(self) -> Server:
+        return spawn_node(self._services, Cluster([self._node]), self._node, self.layout.log(self.name))
+
+    def _is_ready(self, server: Server) -> bool:
+        return answers_kafka(server)
+
+
+class Minio(StackServer):
+    """The S3 store of the lake."""
+
+    name = "minio"
+
+    def __init__(self, layout: Layout, port: int, services: Services, report: Report) -> None:
+        super().__init__(layout, port, report)
+        self._services = services
+
+    def _spawn(self) -> Server:
+        return spawn_minio(self._services, self.layout.minio, self.port, self.layout.log(self.name))
+
+    def _is_ready(self, server: Server) -> bool:
+        return answers_s3(server)

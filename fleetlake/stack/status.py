@@ -45,6 +45,7 @@ def read_status(
         "kafka": settings.kafka.bootstrap_servers if has_kafka else None,
         "mongo": masked_url(settings.mongo.uri) if has_mongo else None,
         "lake": settings.lake.uri,
+        "lake_endpoint": settings.lake.s3.endpoint_url,
         "processes": [] if stack is None else _processes(stack, now()),
         **(_lag(settings) if has_kafka else {"lag": None, "problem": None}),
         "rates": {sink: round(rate, 1) for sink, rate in sorted(reading.rates.items())},
@@ -107,6 +108,8 @@ def render(status: Status) -> str:
         console.print(f"{status['state']} in {status['data_dir']}")
         for name in ("kafka", "mongo", "lake"):
             console.print(f"{name:6} {status[name] or 'does not run'}")
+        if status["lake_endpoint"]:
+            console.print(f"{'':6} at {status['lake_endpoint']}")
         if status["processes"]:
             console.print(table)
         if status["problem"]:

@@ -74,9 +74,18 @@ class Supervisor:
             if ended is not None:
                 self._report_end(child, ended)
             if child.is_due:
-                child.start()
-                self._report("info", "process_started", process=child.name, restarts=child.restarts,
-                             child_pid=child.identity.pid if child.identity else None)  # fmt: skip
+                self._start(child)
+
+    def _start(self, child: Child) -> None:
+        try:
+            child.start()
+        except OSError as error:  # no room for its log, no process to be had
+            delay = child.put_off()
+            self._report("error", "process_not_started", process=child.name, reason=str(error),
+                         again_in_s=delay)  # fmt: skip
+            return
+        self._report("info", "process_started", process=child.name, restarts=child.restarts,
+                     child_pid=child.identity.pid if child.identity else None)  # fmt: skip
 
     def stop(self, stop_seconds: float) -> bool:
         """SIGTERM to all at once, SIGKILL to those that take longer; returns whether all ended well."""

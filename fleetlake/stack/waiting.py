@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from broker.errors import BrokerUnavailable
 from broker.record import TopicPartition
 from fleetlake.stack.progress import Log, Route, Spans, behind
 from fleetlake.stack.unread import Hindrance
@@ -42,21 +43,27 @@ def wait_until_done(
     """Returns once all sinks have done what is in the log now; StillBehind after the timeout.
 
     A sink's own topics count as they are once it has done its sources: it has to read what it wrote there.
-    `hindered` is asked at the end for what may be the reason.
+    `hindered` is asked at the end for what may be the reason. Once Kafka has answered it may be away for a
+    while; BrokerUnavailable where it is at the end of the time.
     """
     deadline = clock() + timeout_s
     spans = {route.sink: log.spans(route.topics) for route in routes}
     has_inner = {route.sink: route for route in routes if route.inner_topics}
     while True:
-        left = _left(log, spans)
-        for sink in [sink for sink in has_inner if sink not in left]:
-            route = has_inner.pop(sink)
-            spans[sink] = {**spans[sink], **log.spans(route.inner_topics)}
+        try:
             left = _left(log, spans)
-        if not left:
-            return
-        if clock() >= deadline:
-            raise StillBehind(timeout_s, left, hindered())
+            for sink in [sink for sink in has_inner if sink not in left]:
+                spans[sink] = {**spans[sink], **log.spans(has_inner[sink].inner_topics)}
+                del has_inner[sink]
+                left = _left(log, spans)
+        except BrokerUnavailable:
+            if clock() >= deadline:
+                raise
+        else:
+            if not left:
+                return
+            if clock() >= deadline:
+                raise StillBehind(timeout_s, left, hindered())
         sleep(POLL_SECONDS)
 
 
