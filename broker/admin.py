@@ -23,30 +23,43 @@ T = TypeVar("T")
 
 
 class Admin:
-    """One administrative client; it connects at the first question and is safe for several threads."""
+    """One administrative client at a time; it connects at the first question and is safe for several threads.
+
+    One that got no answer is replaced: the client library asks the broker that it knows as the controller,
+    and if that one has died it looks for another only after minutes.
+    """
 
     def __init__(self, settings: KafkaSettings, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         self.settings = settings
         self.timeout_s = timeout_s
         self._refused: errors.BrokerError | None = None
         self._troubles: dict[str, None] = {}
-        options = client_options(settings, {"error_cb": self._on_error})
-        self.client = AdminClient(cast("dict[str, str | int | float | bool]", options))
+        self._options = client_options(settings, {"error_cb": self._on_error})
+        self.client = self._connected()
+
+    def _connected(self) -> AdminClient:
+        return AdminClient(cast("dict[str, str | int | float | bool]", self._options))
 
     def answer(self, future: "Future[T]", doing: str, resource: str = "") -> T:
         """The result of a request, or why there is none."""
         try:
-            return future.result(self.timeout_s)
+            return self.result(future)
         except KafkaException as error:
-            raise self._failure(error.args[0], doing, resource) from error
-        except NoAnswer as error:
-            raise self._failure(KafkaError(KafkaError._TIMED_OUT), doing, resource) from error
+            raise self.failure(error.args[0], doing, resource) from error
 
-    def _failure(self, error: KafkaError, doing: str, resource: str) -> errors.BrokerError:
+    def result(self, future: "Future[T]") -> T:
+        """The result of a request, or the client library's error."""
+        try:
+            return future.result(self.timeout_s)
+        except NoAnswer as error:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from error
+
+    def failure(self, error: KafkaError, doing: str, resource: str = "") -> errors.BrokerError:
         """A connection that fails makes requests time out; the cause is told beside them, by the poll."""
         self.client.poll(0)
         if error.code() != KafkaError._TIMED_OUT:
             return translate(error, self.settings, doing, resource)
+        self.client = self._connected()
         trouble = "; ".join(self._troubles) or "no answer"
         silence = errors.BrokerUnavailable(self.settings.bootstrap_servers, doing, trouble)
         return self._refused or silence

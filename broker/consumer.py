@@ -5,18 +5,21 @@ after it was revoked or lost, that no failure swallows messages that were alread
 of a listener comes out of `poll` as itself.
 """
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Literal
 
+import structlog
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 from broker import errors
-from broker.client import MISSING_TOPIC, client_options, translate
+from broker.client import MISSING_TOPIC, translate
+from broker.coverage import Coverage, GroupAssignments
 from broker.demand import FetchOnDemand
+from broker.group_options import OffsetReset, group_options
 from broker.health import Health
 from broker.intake import Intake
 from broker.leases import Leases
@@ -24,11 +27,13 @@ from broker.membership import REJOIN_PAUSE_S, Membership, RebalanceListener, Sta
 from broker.metadata import GroupMetadata
 from broker.places import named, placed
 from broker.prefetch import THROUGHPUT, Prefetch
+from broker.presence import Presence
 from broker.record import Records, TopicPartition
 from broker.runs import split_runs
 from broker.settings import KafkaSettings
 from broker.settle import settled
 from broker.sharing import Sharing
+from broker.stored_offset import NO_LIVES, Lives, StoredOffset, places_of, stored_of
 
 __all__ = ["GroupConsumer", "OffsetReset", "RebalanceListener"]
 
@@ -36,8 +41,10 @@ REQUEST_TIMEOUT_S = 10.0
 """For one question to the broker; longer than a leader change, shorter than an operator's patience."""
 PROBE_PERIOD_S = 1.0
 PROBE_TIMEOUT_S = 0.2
+OUTSIDE_TIMEOUT_S = 2.0
+CLOSE_TIMEOUT_S = 10.0
 
-OffsetReset = Literal["earliest", "latest", "error"]
+log = structlog.get_logger()
 
 
 class GroupConsumer:
@@ -59,16 +66,18 @@ class GroupConsumer:
         self._offset_reset = offset_reset
         self._monotonic = monotonic
         self._probe_at = 0.0
+        self._outside_at = 0.0
         self._health = Health(settings, instance_id or self.group, self._exists)
         self._membership: Membership | None = None
         self._sharing: Sharing | None = None
+        self._presence: Presence | None = None
+        self._coverage: Coverage | None = None
         options = group_options(settings, self.group, prefetch, offset_reset, instance_id)
         self._consumer = Consumer({**options, "error_cb": self._health.on_error})
         demand = FetchOnDemand(self._consumer, prefetch, monotonic)
         self._intake = Intake(
             self._consumer,
             self._health,
-            self._out_of_range,
             demand if settings.fetches_on_demand else None,
             monotonic,
         )
@@ -101,18 +110,30 @@ class GroupConsumer:
                 self._consumer, leases, list(topics), member, self._health, self._monotonic
             )
             return
-        self._consumer.subscribe(
-            list(topics), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
-        )
+        if self._settings.group_protocol == "consumer":
+            self._presence = Presence(topics, self._exists, self._monotonic)
+        elif self._instance_id is not None:
+            assignments = GroupAssignments(self._settings, self.group, topics)
+            self._coverage = Coverage(
+                assignments.unassigned, lambda: self._join_anew(topics, member), self._monotonic
+            )
+        self._join(topics, member)
 
     def poll(self, max_records: int, timeout_s: float) -> list[Records]:
         """Up to `max_records` messages as runs per partition; empty when none came in time or the broker is
-        away (`broker_down`). Rebalance calls happen inside."""
+        away (`broker_down`). Rebalance calls happen inside. Raises OffsetOutOfRange for a partition whose
+        next offset the log does not have, at every call until `seek`.
+        """
         self._health.raise_kept()
+        self._raise_outside()
         if self._membership is not None:
             self._membership.place()
         if self._sharing is not None:
             self._sharing.look()
+        if self._presence is not None and not self.broker_down:
+            self._presence.look()
+        if self._coverage is not None and not self.broker_down:
+            self._coverage.look()
         try:
             messages = self._intake.take(max_records, timeout_s)
         except KafkaException as error:
@@ -122,6 +143,7 @@ class GroupConsumer:
             runs = split_runs(messages, self._position)
             return [run for run in runs if run.topic_partition in self._owned]
         self._health.raise_kept()
+        self._raise_outside()
         self._probe()
         return []
 
@@ -159,6 +181,13 @@ class GroupConsumer:
         self, partitions: Iterable[TopicPartition], timeout_s: float = REQUEST_TIMEOUT_S
     ) -> dict[TopicPartition, int | None]:
         """The group's offsets; waits for pending transactions that commit some. None where there is none."""
+        found = self.stored(partitions, timeout_s)
+        return {name: None if stored is None else stored.offset for name, stored in found.items()}
+
+    def stored(
+        self, partitions: Iterable[TopicPartition], timeout_s: float = REQUEST_TIMEOUT_S
+    ) -> dict[TopicPartition, StoredOffset | None]:
+        """As `committed`, with the lives of the topics that the offsets belong to."""
         try:
             places = self._consumer.committed(placed(partitions), timeout_s)
         except KafkaException as error:
@@ -166,15 +195,14 @@ class GroupConsumer:
         for place in places:
             if place.error is not None:
                 raise translate(place.error, self._settings, "reading committed offsets", self.group)
-        return {named(place): place.offset if place.offset >= 0 else None for place in places}
+        return {named(place): stored_of(place) for place in places}
 
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives = NO_LIVES) -> None:
         """Stores the group's offsets, and returns when the broker has them."""
         if not offsets:
             return
-        places = [Place(*name, offset) for name, offset in offsets.items()]
         try:
-            results = self._consumer.commit(offsets=places, asynchronous=False)
+            results = self._consumer.commit(offsets=places_of(offsets, lives), asynchronous=False)
         except KafkaException as error:
             raise self._health.commit_error(error.args[0]) from error
         for place in results:
@@ -206,14 +234,32 @@ class GroupConsumer:
 
     def close(self) -> None:
         """Leaves the group after `on_revoked`; a static member of a Kafka group stays in it until its session
-        ends."""
+        ends.
+
+        All is given up before the client closes. It may not come back from that: a rebalance in the same
+        moment leaves it waiting for its own thread, seen with librdkafka 2.16.
+        """
         if self._membership is not None:
             self._membership.leave()
         if self._sharing is not None:
             self._sharing.leave()
-        self._consumer.close()
+        closing = threading.Thread(target=self._consumer.close, name="kafka-close", daemon=True)
+        closing.start()
+        closing.join(CLOSE_TIMEOUT_S)
+        if closing.is_alive():
+            log.warning("kafka.close_abandoned", group=self.group, after_s=CLOSE_TIMEOUT_S)
         with suppress(errors.AuthenticationFailed):  # nobody is kept from leaving by what `poll` reports
             self._health.raise_kept()
+
+    def _join(self, topics: Sequence[str], member: Membership) -> None:
+        self._consumer.subscribe(
+            list(topics), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
+        )
+
+    def _join_anew(self, topics: Sequence[str], member: Membership) -> None:
+        """Gives all up, within the next polls, and is assigned what there is now."""
+        self._consumer.unsubscribe()
+        self._join(topics, member)
 
     @property
     def _owned(self) -> Starts:
@@ -234,15 +280,19 @@ class GroupConsumer:
             raise errors.OffsetOutOfRange(*name, None, low, high)
         return low if self._offset_reset == "earliest" else high
 
-    def _out_of_range(self, name: TopicPartition, offset: int | None) -> errors.BrokerError | None:
-        if name not in self._owned:  # given up while the answer was on its way
-            return None
-        try:
-            low, high = self.watermarks(name)
-        except errors.BrokerError as error:
-            return error
-        wanted = offset if offset is not None and offset >= 0 else self._owned.get(name)
-        return errors.OffsetOutOfRange(*name, wanted, low, high)
+    def _raise_outside(self) -> None:
+        """The log's ends are told with it; while they cannot be asked the other partitions are read on."""
+        for name, offset in self._intake.outside.items():
+            if name not in self._owned or self._monotonic() < self._outside_at:
+                continue
+            try:
+                low, high = self.watermarks(name, OUTSIDE_TIMEOUT_S)
+            except errors.Transient as error:
+                self._outside_at = self._monotonic() + PROBE_PERIOD_S
+                log.warning("kafka.log_unknown", partition=str(name), reason=str(error))
+                return
+            wanted = offset if offset is not None and offset >= 0 else self._owned.get(name)
+            raise errors.OffsetOutOfRange(*name, wanted, low, high)
 
     def _exists(self, topic: str) -> bool:
         """False only if the broker says so now."""
@@ -268,31 +318,3 @@ class GroupConsumer:
 
     def _translated(self, error: KafkaException, doing: str) -> errors.BrokerError:
         return translate(error.args[0], self._settings, doing, self.group)
-
-
-def group_options(
-    settings: KafkaSettings,
-    group: str,
-    prefetch: Prefetch,
-    offset_reset: OffsetReset,
-    instance_id: str | None,
-) -> dict[str, object]:
-    """The client options of a group member."""
-    ours: dict[str, object] = {
-        "group.id": group,
-        "group.protocol": settings.group_protocol,
-        "auto.offset.reset": offset_reset,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "enable.partition.eof": settings.fetches_on_demand,
-        "isolation.level": "read_committed",
-        "allow.auto.create.topics": False,
-        "max.poll.interval.ms": settings.max_poll_interval_ms,
-        **prefetch.options(),
-    }
-    if settings.group_protocol == "classic":  # with KIP-848 the broker decides these
-        ours["partition.assignment.strategy"] = "cooperative-sticky"
-        ours["session.timeout.ms"] = settings.session_timeout_ms
-    if instance_id is not None and settings.lease_folder is None:
-        ours["group.instance.id"] = instance_id
-    return client_options(settings, ours)

@@ -14,6 +14,7 @@ BrokerError
     ├── MessageTooLarge
     ├── ReservedOption
     ├── Fenced                another process took this one's place
+    ├── GroupActive           offsets of a group with members are its members' business
     └── ClientFailed          anything else the client library calls final
 """
 
@@ -187,6 +188,20 @@ class Fenced(Terminal):
     def __init__(self, name: str, detail: str) -> None:
         self.name, self.detail = name, detail
         super().__init__(f"{name} was taken over by another process: {detail}")
+
+
+class GroupActive(Terminal):
+    """Offsets of a group were to be set from outside, and it has members.
+
+    Operator action: stop its processes; one that has just ended counts as a member until its session is over
+    (FLEETLAKE_KAFKA__SESSION_TIMEOUT_MS). Then the same command again.
+    """
+
+    def __init__(self, group: str, detail: str) -> None:
+        self.group, self.detail = group, detail
+        super().__init__(
+            f"group {group} has members ({detail}): stop them, and try again when their session is over"
+        )
 
 
 class ClientFailed(Terminal):

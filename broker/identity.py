@@ -1,7 +1,8 @@
 """Which life of a topic this is: an identity that changes when a topic is deleted and made anew.
 
 One source of identities is chosen by the settings and never falls back to the other, so an identity never
-changes its form: Kafka's topic ids, or `<incarnation>.<topic>` where an incarnation file is set.
+changes its form: Kafka's topic ids, or `<incarnation>.<topic>` where an incarnation file is set, followed by
+the topic's own life where an operator has renewed it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,9 +14,14 @@ from confluent_kafka.admin._topic import TopicDescription  # its package does no
 from broker.admin import Admin
 from broker.errors import IdentityUnknown, TopicMissing
 from broker.settings import KafkaSettings
+from broker.topic_lives_file import read_lives
 
 NO_ID = str(Uuid(0, 0))
 """What a broker without topic ids reports."""
+
+
+ANSWER_TIMEOUT_S = 4.0
+"""Who asks is a sink in the midst of its work, which may be told to stop meanwhile: it can ask again."""
 
 
 class Describes(Protocol):
@@ -29,13 +35,13 @@ class TopicIdentities:
 
     def __init__(self, settings: KafkaSettings, admin: Describes | None = None) -> None:
         self._incarnation_file = settings.incarnation_file
-        self._admin = admin or Admin(settings)
+        self._admin = admin or Admin(settings, ANSWER_TIMEOUT_S)
 
     def read(self, topics: Sequence[str]) -> dict[str, str]:
         """Topic -> identity. Raises IdentityUnknown, TopicMissing, or Transient errors; never answers partly.
 
         With an incarnation file the broker is not asked: a topic recreated within one life of such a broker
-        is not noticed.
+        is not noticed until an operator renews it.
         """
         if not topics:
             return {}
@@ -51,7 +57,9 @@ class TopicIdentities:
             incarnation = ""
         if not incarnation:
             raise IdentityUnknown(topics, self._incarnation_file)
-        return {topic: f"{incarnation}.{topic}" for topic in topics}
+        lives = read_lives(self._incarnation_file)
+        own = {topic: f".{lives[topic]}" if topic in lives else "" for topic in topics}
+        return {topic: f"{incarnation}.{topic}{own[topic]}" for topic in topics}
 
     def _by_topic_id(self, topics: Sequence[str]) -> dict[str, str]:
         found, missing = self._admin.describe(topics)
@@ -62,3 +70,10 @@ class TopicIdentities:
         if unknown:
             raise IdentityUnknown(unknown, None)
         return identities
+
+
+def life_of_offsets(topic: str, identity: str) -> str:
+    """What a group's offsets of the topic belong to: its identity, but without the incarnation, because a
+    broker whose log goes back takes its groups' offsets back with it."""
+    _, mark, own = identity.rpartition(f".{topic}")
+    return f"{topic}{own}" if mark else identity

@@ -11,9 +11,6 @@ from broker.health import Health
 from broker.places import placed
 from broker.record import TopicPartition
 
-OutOfRange = Callable[[TopicPartition, int | None], BaseException | None]
-"""What to raise for an offset outside the log; None if the partition is nobody's business any more."""
-
 
 class Intake:
     """`take` of a broker that waits for data, or of one that does not (`demand`)."""
@@ -22,29 +19,33 @@ class Intake:
         self,
         consumer: Consumer,
         health: Health,
-        out_of_range: OutOfRange,
         demand: FetchOnDemand | None,
         monotonic: Callable[[], float],
     ) -> None:
         self._consumer = consumer
         self._health = health
-        self._out_of_range = out_of_range
         self._demand = demand
         self._monotonic = monotonic
         self._gone: set[TopicPartition] = set()
         self._paused: set[TopicPartition] = set()
+        self.outside: dict[TopicPartition, int | None] = {}
+        """Partitions that are not read on, because the log does not have the offset; until `move`."""
 
     def taken_over(self, starts: Mapping[TopicPartition, int]) -> None:
         """These are assigned and begin at these offsets."""
+        self._forget_outside(starts)
         if self._demand is not None:
             self._demand.assigned(starts)
 
     def given_up(self, names: Iterable[TopicPartition]) -> None:
-        """What was taken of these and not returned yet is void, and so is a pause."""
-        self._gone.update(names)
-        self._paused.difference_update(names)
+        """What was taken of these and not returned yet is void, and so is a pause, which the client would
+        remember beyond the assignment."""
+        gone = set(names)
+        self._gone |= gone
+        self.resume(gone)
+        self._forget_outside(gone)
         if self._demand is not None:
-            self._demand.given_up(names)
+            self._demand.given_up(gone)
 
     def move(self, name: TopicPartition, offset: int) -> None:
         """Goes on at `offset`, also where an error has stopped the reading."""
@@ -58,6 +59,7 @@ class Intake:
             self._consumer.incremental_assign([place])
             self.taken_over({name: offset})
             self.pause(self._paused & {name})
+        self._forget_outside([name])
         if self._demand is not None:
             self._demand.moved(name, offset)
 
@@ -119,15 +121,17 @@ class Intake:
                 self._judge(message, error)
         return [message for message in messages if message.error() is None]
 
+    def _forget_outside(self, names: Iterable[TopicPartition]) -> None:
+        for name in names:
+            self.outside.pop(name, None)
+
     def _judge(self, message: Message, error: KafkaError) -> None:
         name = _where(message)
         if error.code() == KafkaError._PARTITION_EOF:
             if self._demand is not None:
                 self._demand.reached_end(name, message.offset() or 0)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:
-            failure = self._out_of_range(name, message.offset())
-            if failure is not None:
-                self._health.keep(failure)
+            self.outside[name] = message.offset()
         else:
             self._health.on_partition_error(error, name.topic)
 

@@ -64,8 +64,12 @@ class Membership:
         self.rejoin_pause_s = rejoin_pause_s
         self._sleep = sleep
         self._unplaced: list[TopicPartition] = []
+        self._is_leaving = False
 
     def on_assign(self, _: Consumer, places: list[Place]) -> None:
+        if self._is_leaving:  # an assignment that was on its way; the next owner gets it when we are gone
+            self._consumer.incremental_assign([])
+            return
         self._unplaced.extend(map(named, places))
         log.info("kafka.assigned", group=self._group, partitions=_texts(places))
         try:
@@ -95,6 +99,7 @@ class Membership:
     def leave(self) -> None:
         """Gives all up while the membership is whole: inside the client's `close` no commit succeeds."""
         self.rejoin_pause_s = 0.0
+        self._is_leaving = True
         if self.owned:
             self._give_up(placed(self.owned), "revoked", self._listener.on_revoked)
 

@@ -1,16 +1,21 @@
 """Where logs begin and end, where a time lies in them, and how far other groups have come: many partitions in
 one request each, as a read-committed reader sees them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin._listoffsets import OffsetSpec  # its package does not mark exports
 
 from broker.admin import Admin
+from broker.errors import GroupActive
+from broker.group_reader import committed_by
+from broker.places import named
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
+from broker.settle import settled
+from broker.stored_offset import Lives, places_of
 
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # a gap in the library's types
 LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # a gap in the library's types
@@ -44,33 +49,37 @@ class Offsets:
     def of_group(self, sink: str) -> dict[TopicPartition, int]:
         """What the group `<prefix>.<sink>` has committed; empty for a group that never did."""
         group = f"{self._settings.group_prefix}.{sink}"
-        futures = self._admin.client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=self._admin.timeout_s
+        return committed_by(self._settings, group, self._admin.timeout_s)
+
+    def set_of_group(self, sink: str, offsets: Mapping[TopicPartition, int], lives: Lives) -> None:
+        """Moves the group `<prefix>.<sink>`; GroupActive while it has members."""
+        group = f"{self._settings.group_prefix}.{sink}"
+        futures = self._admin.client.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group, places_of(offsets, lives))],
+            request_timeout=self._admin.timeout_s,
         )
-        answer = self._admin.answer(futures[group], f"reading offsets of group {group}", group)
-        places = answer.topic_partitions or []
-        return {
-            TopicPartition(place.topic, place.partition): place.offset
-            for place in places
-            if place.offset >= 0
-        }
+        answer = self._admin.answer(futures[group], f"setting offsets of group {group}", group)
+        for place in answer.topic_partitions or []:
+            if place.error is not None:
+                raise GroupActive(group, place.error.str())
 
     def _ask(
         self, partitions: Sequence[TopicPartition], spec: OffsetSpec, what: str
     ) -> dict[TopicPartition, int]:
         if not partitions:
             return {}
+        try:
+            return settled(lambda: self._listed(partitions, spec), self._admin.timeout_s)
+        except KafkaException as error:
+            raise self._admin.failure(error.args[0], f"reading {what}") from error
+
+    def _listed(self, partitions: Iterable[TopicPartition], spec: OffsetSpec) -> dict[TopicPartition, int]:
         futures = self._admin.client.list_offsets(
             {Place(*partition): spec for partition in partitions},
             isolation_level=IsolationLevel.READ_COMMITTED,
             request_timeout=self._admin.timeout_s,
         )
-        return {
-            TopicPartition(place.topic, place.partition): self._admin.answer(
-                future, f"reading {what}", place.topic
-            ).offset
-            for place, future in futures.items()
-        }
+        return {named(place): self._admin.result(future).offset for place, future in futures.items()}
 
 
 def log_ends(settings: KafkaSettings, topics: Sequence[str]) -> dict[TopicPartition, int]:

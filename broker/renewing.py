@@ -10,6 +10,7 @@ from broker.errors import BrokerError
 from broker.metadata import GroupMetadata
 from broker.producer import Headers, TransactionalProducer
 from broker.record import TopicPartition
+from broker.stored_offset import NO_LIVES, Lives
 
 STEP_SECONDS = 10.0
 
@@ -53,9 +54,10 @@ class RenewingProducer:
         offsets: Mapping[TopicPartition, int],
         group: GroupMetadata,
         timeout_s: float = STEP_SECONDS,
+        lives: Lives = NO_LIVES,
     ) -> None:
         """Makes the group's offsets part of the open transaction."""
-        self._current.send_offsets(offsets, group, timeout_s)
+        self._current.send_offsets(offsets, group, timeout_s, lives)
 
     def commit(self, timeout_s: float = STEP_SECONDS) -> None:
         """Everything becomes visible. After Transient the outcome is open: commit again."""

@@ -22,6 +22,10 @@ PURGED = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
 OPTIONS: Mapping[str, object] = {
     "acks": "all",
     "enable.idempotence": True,
+    # With more, a message may be called acknowledged and be lost: where a producer's first request to a
+    # partition is refused (its leader has only just come) and its next one is not, the client takes that for
+    # both. Seen on Kafka 4.3.1; confluent-kafka-go issue 921.
+    "max.in.flight.requests.per.connection": 1,
     "partitioner": "murmur2_random",
     "linger.ms": 5,
     "queue.buffering.max.messages": 200_000,

@@ -23,12 +23,17 @@ class KafkaSettings(BaseModel):
     ssl_key_location: Path | None = Field(None, description="PEM file of our key")
     ssl_key_password: SecretStr | None = Field(None, description="password of that key; never logged")
     client: dict[str, str] = Field(
-        default_factory=dict, description="any further librdkafka option; wins over Fleetlake's defaults"
+        default_factory=dict,
+        description="any further librdkafka options, as JSON; they win over Fleetlake's defaults: "
+        '`{"socket.keepalive.enable": "true"}`',
     )
 
     group_prefix: str = Field("fleetlake", description="consumer groups are <prefix>.<sink>")
     group_protocol: Literal["classic", "consumer"] = Field(
-        "classic", description="'consumer' is KIP-848; the embedded broker does not know it"
+        "classic",
+        description="'consumer' is KIP-848, for Kafka 4.0 and newer: the broker's "
+        "group.consumer.session.timeout.ms counts instead of session_timeout_ms; the embedded broker does "
+        "not know it",
     )
     membership: Literal["group", "leases"] | None = Field(
         None,
@@ -59,10 +64,13 @@ class KafkaSettings(BaseModel):
         None, ge=1, description="of topics that are created; default: the broker's own default"
     )
     partitions: dict[str, int] = Field(
-        default_factory=dict, description="partitions per topic, instead of the contract's"
+        default_factory=dict,
+        description='partitions per topic, as JSON, instead of the contract\'s: `{"telemetry_raw": 12}`',
     )
     retention_ms: dict[str, int] = Field(
-        default_factory=dict, description="retention per topic in ms, instead of the contract's"
+        default_factory=dict,
+        description="retention per topic in ms, as JSON, instead of the contract's: "
+        '`{"telemetry_raw": 1209600000}`',
     )
     ready_timeout_s: float = Field(
         60.0, gt=0, allow_inf_nan=False, description="how long a start waits for the broker and topics"

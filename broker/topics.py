@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 PARTITIONS = "partitions"
+CLEANUP = "cleanup.policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class Topics:
             differences = (*_partitions_differ(spec, count), *_config_differs(spec, configs[spec.name]))
             reports.append(TopicReport(spec, count, differences))
         return reports
+
+    def compacted(self, topics: Iterable[str]) -> frozenset[str]:
+        """Those in which Kafka keeps the newest message of a key only."""
+        configs = self._configs(topics)
+        return frozenset(name for name, config in configs.items() if "compact" in config.get(CLEANUP, ""))
 
     def create(self, specs: Iterable[TopicSpec]) -> list[str]:
         """Creates what is missing and waits until it can be used; existing topics stay as they are."""

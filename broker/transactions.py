@@ -5,17 +5,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Message
-from confluent_kafka import TopicPartition as Place
 
 from broker import errors
 from broker.client import FENCED, MISSING_TOPIC, TOO_LARGE, UNAVAILABLE, translate
 from broker.metadata import GroupMetadata
 from broker.record import TopicPartition
-from broker.sender import FULL_QUEUE_POLL_S, Headers, Sender
+from broker.sender import FULL_QUEUE_POLL_S, PURGED, Headers, Sender
 from broker.settings import KafkaSettings
+from broker.stored_offset import NO_LIVES, Lives, places_of
 
 TRANSACTION_STEP_S = 30.0
 """A step of a transaction is retried this long; brokers abort a transaction by themselves after 60 s."""
+
+REPORT_S = 1.0
+"""How long the report of a refused message is waited for; it is served just after the transaction failed."""
 
 
 class TransactionalProducer(Sender):
@@ -69,9 +72,10 @@ class TransactionalProducer(Sender):
         offsets: Mapping[TopicPartition, int],
         group: GroupMetadata,
         timeout_s: float = TRANSACTION_STEP_S,
+        lives: Lives = NO_LIVES,
     ) -> None:
-        """Makes the group's offsets part of the open transaction."""
-        places = [Place(name.topic, name.partition, offset) for name, offset in offsets.items()]
+        """Makes the group's offsets, which belong to these lives of topics, part of the open transaction."""
+        places = places_of(offsets, lives)
         self._step(
             "send_offsets",
             lambda timeout: self._client.send_offsets_to_transaction(places, group.handle, timeout),
@@ -100,8 +104,15 @@ class TransactionalProducer(Sender):
                 self._serve(FULL_QUEUE_POLL_S)
 
     def _note(self, error: KafkaError | None, message: Message) -> None:
-        if error is not None:
+        """What was purged failed because of something else."""
+        if error is not None and error.code() not in PURGED:
             self._failed(error, message)
+
+    def _await_report(self) -> None:
+        """If it was a message that was refused, its report becomes `first_failure`."""
+        deadline = self._monotonic() + REPORT_S
+        while self.first_failure is None and self._monotonic() < deadline:
+            self._serve(FULL_QUEUE_POLL_S)
 
     @contextmanager
     def _translated(self, step: str, topic: str = "", size: int = 0) -> Iterator[None]:
@@ -123,6 +134,8 @@ class TransactionalProducer(Sender):
             return errors.Fenced(identity, detail)
         if error.fatal():
             return errors.ClientFailed(f"{step} of {identity}", error.name(), detail)
+        if error.txn_requires_abort() or error.code() == KafkaError._STATE:
+            self._await_report()
         if error.txn_requires_abort():
             return errors.Abortable(identity, step, detail)
         if error.code() in TOO_LARGE:
