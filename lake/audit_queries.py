@@ -4,7 +4,7 @@ holes, coordinates that stand there twice, checksums. For `fleetlake audit`, whi
 Offsets are sorted once, out of memory where needed, and only the places where one does not follow the other
 are kept: an answer costs memory for breaks, not for rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -80,10 +80,11 @@ where topic = ? and error is not null
 """
 
 ROWS_AT = """
-select topic_id, error, contract_hash
-from events
-where topic = ? and partition = ? and "offset" = ?
-order by topic_id
+select partition, "offset", topic_id, error, contract_hash
+from events join (select unnest(?::integer[]) as partition, unnest(?::bigint[]) as "offset")
+using (partition, "offset")
+where topic = ?
+order by partition, "offset", topic_id
 """
 
 CONTRACTS = """
@@ -193,9 +194,18 @@ class LandedCoordinates:
         digits of the payload's sha256, null for a null payload. In no order."""
         return iter(self._connection.cursor().execute(REJECTED, [topic]).to_arrow_reader(BATCH_ROWS))
 
-    def rows_at(self, topic: str, partition: int, offset: int) -> list[LandedRow]:
-        """What stands at one coordinate, in all lives of the topic."""
-        return [LandedRow(*row) for row in self._rows(ROWS_AT, [topic, partition, offset])]
+    def rows_at(
+        self, topic: str, places: Sequence[tuple[int, int]]
+    ) -> dict[tuple[int, int], list[LandedRow]]:
+        """What stands at each (partition, offset), in all lives of the topic; asked at once, because each
+        question reads the coordinates of the whole topic."""
+        found: dict[tuple[int, int], list[LandedRow]] = {place: [] for place in places}
+        if not places:
+            return found
+        partitions, offsets = (list(column) for column in zip(*places, strict=True))
+        for partition, offset, *row in self._rows(ROWS_AT, [partitions, offsets, topic]):
+            found[partition, offset].append(LandedRow(*row))
+        return found
 
     def contracts(self) -> list[ContractUse]:
         """Which versions of which contracts decoded the rows."""

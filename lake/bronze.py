@@ -16,13 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
-from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
-from pyarrow.dataset import Scanner
-from pyarrow.fs import PyFileSystem
+from pyarrow.dataset import Dataset, Scanner
 
 from lake.bronze_file import BronzeFile
-from lake.errors import StoreUnavailable
+from lake.errors import StoreFull, StoreUnavailable, TableWentBack, plain
+from lake.room import NO_ROOM, free_bytes, is_full
 from lake.schemas import BRONZE, BRONZE_EVENTS, BRONZE_PARTITION
 from lake.storage import STORE, Storage
 
@@ -62,14 +61,16 @@ class Bronze:
     def reload(self) -> int:
         """Moves the handle to the newest version; returns how many versions it moved."""
         before = self.version
-        with store_errors(self.storage):
+        with self._reading():
             self._table.update_incremental()
         return self.version - before
 
     def reopen(self) -> None:
         """A fresh handle at the newest version, with none of the memory the old one has gathered."""
-        with store_errors(self.storage):
-            self._table = DeltaTable(self._uri, storage_options=self.storage.options())
+        with self._reading():
+            fresh = self._fresh()
+        self._raise_if_older(fresh.version())
+        self._table = fresh
 
     def checkpoints(self, partitions: Iterable[BronzePartition]) -> dict[BronzePartition, int | None]:
         """The next offset recorded for each partition at this handle's version; None where there is none."""
@@ -86,9 +87,8 @@ class Bronze:
     def new_file(self, ingest_date: date) -> BronzeFile:
         """A growing file for rows of one ingest date; invisible until `commit` adds it."""
         with store_errors(self.storage):
-            handler = DeltaStorageHandler.from_table(self._table._table, self.storage.options())
             folder = None if self.storage.locations.is_s3 else self._uri
-            return BronzeFile(PyFileSystem(handler), folder, ingest_date)
+            return BronzeFile(self.storage.files(BRONZE_EVENTS.name), folder, ingest_date)
 
     def commit(
         self,
@@ -105,20 +105,40 @@ class Bronze:
         transactions += [
             Transaction(START_PREFIX + key.transaction, offset) for key, offset in (starts or {}).items()
         ]
-        self._table.create_write_transaction(
-            list(files),
-            mode="append",
-            schema=BRONZE,
-            partition_by=[BRONZE_PARTITION],
-            commit_properties=CommitProperties(
-                app_transactions=transactions, custom_metadata=dict(note) if note else None
-            ),
+        properties = CommitProperties(
+            app_transactions=transactions, custom_metadata=dict(note) if note else None
         )
+        try:
+            self._table.create_write_transaction(
+                list(files),
+                mode="append",
+                schema=BRONZE,
+                partition_by=[BRONZE_PARTITION],
+                commit_properties=properties,
+            )
+        except (DeltaError, OSError) as error:
+            raise_if_full(self.storage, error)
+            raise
 
-    def has_rows(self, partition: BronzePartition) -> bool:
-        """Whether any row of this partition is in bronze at this handle's version."""
+    def with_rows(self, partitions: Iterable[BronzePartition]) -> set[BronzePartition]:
+        """Those of the partitions of which bronze has any row at this handle's version.
+
+        One look for all of them, though it may be at every file: a file has the rows of many topics.
+        """
+        wanted, found = set(partitions), set[BronzePartition]()
+        if not wanted:
+            return found
+        ids = sorted({partition.topic_id for partition in wanted})
         with store_errors(self.storage):
-            return bool(self._offsets(partition).head(1).num_rows)
+            rows = self._dataset().scanner(
+                columns=["topic_id", "partition"], filter=pc.field("topic_id").isin(ids)
+            )
+            for batch in rows.to_batches():
+                seen = pa.table(batch).group_by(["topic_id", "partition"]).aggregate([]).to_pylist()
+                found |= wanted.intersection(BronzePartition(**row) for row in seen)
+                if found == wanted:
+                    break
+        return found
 
     def last_offset(self, partition: BronzePartition) -> int | None:
         """The greatest offset of this partition in bronze at this handle's version; None without rows."""
@@ -127,15 +147,44 @@ class Bronze:
             return max((offset for offset in found if offset is not None), default=None)
 
     def _offsets(self, partition: BronzePartition) -> Scanner:
-        return self._table.to_pyarrow_dataset().scanner(
+        return self._dataset().scanner(
             columns=["offset"],
             filter=(pc.field("topic_id") == partition.topic_id)
             & (pc.field("partition") == pa.scalar(partition.partition, pa.int32())),
         )
 
+    def _dataset(self) -> Dataset:
+        """Through Arrow's file system, see `Storage.files`."""
+        return self._table.to_pyarrow_dataset(filesystem=self.storage.files(BRONZE_EVENTS.name))
+
     def _transactions(self, names: Sequence[str]) -> list[int | None]:
-        with store_errors(self.storage), ThreadPoolExecutor(VERSION_READERS) as pool:
+        with self._reading(), ThreadPoolExecutor(VERSION_READERS) as pool:
             return list(pool.map(self._table.transaction_version, names))
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """As `store_errors`; TableWentBack where the store answers, and has an older table or none."""
+        try:
+            with store_errors(self.storage):
+                yield
+        except (StoreUnavailable, TableNotFoundError) as error:
+            self._raise_if_older(self._newest_version(), error)
+            raise
+
+    def _raise_if_older(self, found: int | None, cause: Exception | None = None) -> None:
+        if found is None or found < self.version:
+            raise TableWentBack(BRONZE_EVENTS.name, self._uri, self.version, found) from cause
+
+    def _newest_version(self) -> int | None:
+        """As the store has it; None where it has no table."""
+        try:
+            with store_errors(self.storage):
+                return self._fresh().version()
+        except TableNotFoundError:
+            return None
+
+    def _fresh(self) -> DeltaTable:
+        return DeltaTable(self._uri, storage_options=self.storage.options())
 
     @property
     def _uri(self) -> str:
@@ -164,10 +213,20 @@ def open_or_create(storage: Storage) -> DeltaTable:
 
 @contextmanager
 def store_errors(storage: Storage) -> Iterator[None]:
-    """Turns what delta-rs raises for a store that does not answer into StoreUnavailable."""
+    """Turns what delta-rs raises for a store that does not answer into StoreUnavailable, or StoreFull."""
     try:
         yield
     except TableNotFoundError:
         raise
     except (DeltaError, OSError) as error:
-        raise StoreUnavailable(STORE, storage.locations.root, str(error)) from error
+        raise_if_full(storage, error)
+        raise StoreUnavailable(STORE, storage.locations.root, plain(error)) from error
+
+
+def raise_if_full(storage: Storage, error: Exception) -> None:
+    """StoreFull where a local folder's disk has no room: that is why it failed."""
+    root = storage.locations.root
+    if storage.locations.is_s3:
+        return
+    if (isinstance(error, OSError) and error.errno in NO_ROOM) or is_full(root):
+        raise StoreFull(root, free_bytes(root)) from error

@@ -16,7 +16,10 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 from pyarrow.fs import FileSystem
 
+from lake.errors import StoreUnavailable
+from lake.room import naming_a_full_disk
 from lake.schemas import BRONZE, BRONZE_PARTITION
+from lake.storage import STORE
 
 FILE_SCHEMA = pa.schema([column for column in BRONZE if column.name != BRONZE_PARTITION])
 
@@ -72,7 +75,8 @@ class BronzeFile:
 
     def write(self, table: pa.Table) -> None:
         """Appends rows of FILE_SCHEMA as one row group."""
-        self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+        with naming_a_full_disk(self._table_folder):
+            self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         self.rows += table.num_rows
         for name in _STATISTICS:
             self._nulls[name] += table[name].null_count
@@ -83,14 +87,18 @@ class BronzeFile:
 
     def close(self) -> AddAction:
         """Finishes the file and makes it durable; returns what a commit needs to add it."""
-        self._writer.close()
-        self._sink.close()
-        if self._table_folder is not None:
-            _sync(os.path.join(self._table_folder, self.path))
+        with naming_a_full_disk(self._table_folder):
+            self._writer.close()
+            size = self._sink.tell()
+            self._sink.close()
+            if self._table_folder is not None:
+                _sync(os.path.join(self._table_folder, self.path))
         info = self._filesystem.get_file_info(self.path)
+        if info.size != size:
+            raise StoreUnavailable(STORE, self.path, f"it holds {info.size} bytes of {size} written")
         return AddAction(
             path=self.path,
-            size=info.size,
+            size=size,
             partition_values={BRONZE_PARTITION: self.ingest_date.isoformat()},
             modification_time=int(info.mtime_ns or 0) // 1_000_000,
             data_change=True,
@@ -98,9 +106,13 @@ class BronzeFile:
         )
 
     def discard(self) -> None:
-        """Ends the file unused and removes it; safe after `close` too."""
-        self._writer.close()
-        self._sink.close()
+        """Ends the file unused and removes it, also from a disk that is full; safe after `close` too."""
+        try:
+            self._writer.close()
+            self._sink.close()
+        except OSError:
+            if self._table_folder is None:
+                raise  # an S3 store has no half of a file
         self._filesystem.delete_file(self.path)
 
     def _statistics(self) -> str:

@@ -3,6 +3,7 @@
 LakeError
 ├── Transient                the same call may succeed later
 │   ├── StoreUnavailable     the lake's folder or bucket, or MongoDB, does not answer
+│   ├── StoreFull            the disk that the lake's folder is on has no room
 │   └── StateNotWritten      MongoDB took part of a write; writing all of it again is harmless
 └── Terminal                 somebody must change something first
     ├── AccessDenied         the credential is missing or not allowed
@@ -11,9 +12,15 @@ LakeError
     ├── StateRefused         MongoDB will never take this write
     ├── StateUnreadable      a document of the state was changed by somebody else
     ├── TableMissing         a table that should exist does not
+    ├── TableWentBack         a table's log ends before the version that this process has seen
     ├── QueryRefused         not a single reading statement
     └── QueryFailed          DuckDB's answer to a query that cannot be run
+        └── FileGone         a file of the table was removed while it was read
 """
+
+import re
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LakeError(Exception):
@@ -37,6 +44,20 @@ class StoreUnavailable(Transient):
     def __init__(self, store: str, address: str, problem: str) -> None:
         self.store, self.address, self.problem = store, address, problem
         super().__init__(f"{store} at {address} is not available: {problem}")
+
+
+class StoreFull(Transient):
+    """The disk that a local lake is on has no room. Nothing is there by half; Kafka still has the rest.
+
+    Operator action: make room on the disk of `folder`, or give it a larger one; history goes on by itself.
+    """
+
+    def __init__(self, folder: str, free_bytes: int) -> None:
+        self.folder, self.free_bytes = folder, free_bytes
+        super().__init__(
+            f"the lake's store at {folder} is full ({free_bytes:,} bytes are free): make room on its disk "
+            "and history goes on by itself; nothing is lost as long as Kafka keeps the messages"
+        )
 
 
 class StateNotWritten(Transient):
@@ -117,6 +138,23 @@ class TableMissing(Terminal):
         super().__init__(f"there is no table {table} at {uri}")
 
 
+class TableWentBack(Terminal):
+    """A table's log ends before the version that this process has seen: it was restored from a copy, or
+    removed. `found` is None where no table is left.
+
+    Operator action: finish the restore, then start the sink again: it goes on at the checkpoints of the table
+    as it is now, and lands again what Kafka still has. `fleetlake audit` names what is missing for good.
+    """
+
+    def __init__(self, table: str, uri: str, held: int, found: int | None) -> None:
+        self.table, self.uri, self.held, self.found = table, uri, held, found
+        now = "the table is gone" if found is None else f"its log now ends at version {found}"
+        super().__init__(
+            f"table {table} at {uri} went back: version {held} was there, {now}. Once it is restored, start "
+            "the sink again: it lands again what Kafka still has"
+        )
+
+
 class QueryRefused(Terminal):
     """Only one reading statement is taken at a time."""
 
@@ -132,3 +170,22 @@ class QueryFailed(Terminal):
         self.problem, self.line, self.column = problem, line, column
         where = "" if line is None else f"line {line}, column {column}: "
         super().__init__(f"{where}{problem}")
+
+
+class FileGone(QueryFailed):
+    """A file that the table named when a query began is not there.
+
+    Operator action: ask again: a vacuum has removed what a compaction had replaced. If the answer stays the
+    same, the file was removed by something else: find out what (a lifecycle rule, a full vacuum of less than
+    an hour), and restore it from a copy; Kafka may still have its messages.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"a file of the table is gone: a vacuum was faster than this reader, ask again ({problem})"
+        )
+
+
+def plain(error: Exception) -> str:
+    """What a client library says of an error, on one line and without colours meant for a terminal."""
+    return " ".join(COLOUR.sub("", str(error)).split())

@@ -37,7 +37,9 @@ RETRYABLE_CODES = frozenset(
         91,  # ShutdownInProgress
         112,  # WriteConflict
         134,  # ReadConcernMajorityNotAvailableYet
+        175,  # QueryPlanKilled: a rebuild swapped the collection under a reader
         189,  # PrimarySteppedDown
+        237,  # CursorKilled
         262,  # ExceededTimeLimit
         9001,  # SocketException
         10107,  # NotWritablePrimary
@@ -54,7 +56,8 @@ RETRYABLE_CODES = frozenset(
 def open_client(settings: MongoSettings) -> Client:
     """A client of the server; connects when first used. A write counts once a majority has it.
 
-    A server of its own may lose the last ones when it is killed: `StateMarks.barrier` waits for the disk.
+    A server of its own may lose the last ones when it is killed: `StateMarks.barrier` waits for the disk, and
+    finds by `server_life` that it was.
     """
     milliseconds = max(1, int(settings.timeout_s * 1000))
     try:
@@ -92,11 +95,28 @@ def wait_ready(
                 return
 
 
+def server_life(client: Client) -> str:
+    """The server process that has what is not on disk yet: a server of its own is another one after each
+    start, and may have lost acknowledged writes. Empty for a replica set, whose majority has them."""
+    hello = client.admin.command("hello")
+    if "setName" in hello or hello.get("msg") == "isdbgrid":
+        return ""
+    return str(hello.get("topologyVersion", {}).get("processId", ""))
+
+
+AWAY = (
+    errors.ConnectionFailure,
+    errors.CursorNotFound,
+    errors.ExecutionTimeout,
+    errors.InvalidOperation,  # our own client was closed under a write that nobody waits for
+)
+
+
 def translated(client: Client, error: errors.PyMongoError, collection: str = "") -> Transient | Terminal:
     """What a client's error means for the caller."""
     address = addresses(client)
     problem = reason(error, address)
-    if isinstance(error, errors.ConnectionFailure | errors.CursorNotFound | errors.ExecutionTimeout):
+    if isinstance(error, AWAY):
         return StoreUnavailable(STORE, address, problem)
     if isinstance(error, errors.OperationFailure):
         if error.code in DENIED_CODES:

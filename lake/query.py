@@ -14,7 +14,16 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection, StatementType
 
-from lake.duck import BATCH_ROWS, connection, failure, interruptible, missing_table, quoted, scan
+from lake.duck import (
+    BATCH_ROWS,
+    connection,
+    failure,
+    interruptible,
+    is_interruption,
+    missing_table,
+    quoted,
+    scan,
+)
 from lake.errors import QueryFailed, QueryRefused
 from lake.locations import LAYERS
 from lake.schemas import TABLES
@@ -23,6 +32,7 @@ from lake.storage import Storage, storage
 from lake.tables import exists, gold_tables
 
 EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([^)]*\))?\s", re.IGNORECASE)
+ASKED_AGAIN = 5
 IN_MONGODB = ("vehicle_state", "vehicle_latest")
 
 
@@ -71,8 +81,8 @@ class Warehouse:
                 self._refresh(renew=True)
                 reader = _execute(cursor, sql, parameters)
         except duckdb.Error as error:
-            raise self._failure(error, sql) from error
-        return Rows(reader.schema, _translated(cursor, reader, sql))
+            raise self._failure(_reason(error, cursor, sql, parameters), sql) from error
+        return Rows(reader.schema, _translated(cursor, reader, sql, parameters))
 
     def tables(self) -> list[str]:
         """The names that can be queried, written or not."""
@@ -97,7 +107,7 @@ class Warehouse:
         self._connection.execute("set global enable_external_access = false")
         self._connection.execute("set global lock_configuration = true")
 
-    def _failure(self, error: duckdb.Error, sql: str) -> QueryFailed:
+    def _failure(self, error: Exception, sql: str) -> QueryFailed:
         """DuckDB's error; where a table is missing, with those that are there."""
         failed, missing = failure(error, sql), missing_table(error)
         if missing is None:
@@ -158,13 +168,29 @@ def _execute(cursor: DuckDBPyConnection, sql: str, parameters: Sequence[Any]) ->
 
 
 def _translated(
-    cursor: DuckDBPyConnection, reader: pa.RecordBatchReader, sql: str
+    cursor: DuckDBPyConnection, reader: pa.RecordBatchReader, sql: str, parameters: Sequence[Any]
 ) -> Iterator[pa.RecordBatch]:
     try:
         while (batch := interruptible(cursor, lambda: next(reader, None))) is not None:
             yield batch
     except (duckdb.Error, OSError) as error:  # Arrow's stream reports DuckDB's errors as OSError
-        raise failure(error, sql) from error
+        raise failure(_reason(error, cursor, sql, parameters), sql) from error
+
+
+def _reason(error: Exception, cursor: DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> Exception:
+    """What ended an answer. DuckDB stops its threads when one of them fails, and now and then tells only that
+    they were stopped (DuckDB pull request 10337 mends one such race); then the statement is run again for its
+    reason."""
+    for _ in range(ASKED_AGAIN):
+        if not is_interruption(error):
+            break
+        try:
+            reader = _execute(cursor, sql, parameters)
+            while interruptible(cursor, lambda: next(reader, None)) is not None:  # noqa: B023 - used up here
+                pass
+        except (duckdb.Error, OSError) as again:
+            error = again
+    return error
 
 
 def _empty_select(connected: DuckDBPyConnection, columns: pa.Schema) -> str:

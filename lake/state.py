@@ -27,6 +27,11 @@ from lake.state_view import LATEST_VIEW, latest_pipeline
 
 COLLECTION = "vehicle_state"
 READ_BATCH = 1000
+DOUBLED = (
+    {"$group": {"_id": "$_id", "documents": {"$sum": 1}}},
+    {"$match": {"documents": {"$gt": 1}}},
+)
+"""Ids of more than one document."""
 
 
 class StateStore:
@@ -112,16 +117,34 @@ class StateStore:
         with self._translating():
             self._collection.drop()
 
-    def replace_with(self, source: "StateStore") -> None:
-        """Puts `source` in this collection's place, in one step for readers. `source` is gone afterwards; one
-        without any document leaves this collection empty."""
+    def replace_with(self, source: "StateStore") -> bool:
+        """Puts `source` in this collection's place, in one step for readers, and `source` is gone afterwards.
+        False if there is no `source`: somebody has removed it, and nothing changes."""
         with self._translating():
             try:
                 self._database[source.name].rename(self.name, dropTarget=True)
             except errors.OperationFailure as error:
                 if error.code != NAMESPACE_NOT_FOUND:
                     raise
-                self._collection.drop()
+                return False
+            return True
+
+    def unite_doubles(self) -> int:
+        """Makes one document of those that have the same id; returns of how many vehicles there were several.
+
+        MongoDB has none. The embedded server does: what is upserted while a collection is renamed onto
+        another stays beside what came, and only one of the two is found by its id from then on. To be called
+        where all that is written meanwhile will be written once more.
+        """
+        with self._translating():
+            doubled = [found["_id"] for found in self._collection.aggregate(list(DOUBLED))]
+            for vehicle_id in doubled:
+                same = {"$expr": {"$eq": ["$_id", {"$literal": vehicle_id}]}}  # not by the index
+                states = [from_document(document) for document in self._collection.find(same)]
+                self._collection.delete_many(same)
+                for state in states:
+                    self.write([state])
+        return len(doubled)
 
     def ensure_view(self) -> None:
         """Creates `vehicle_latest`, the state as people read it, or brings it up to date. Idempotent."""

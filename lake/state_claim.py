@@ -1,7 +1,7 @@
 """Who is rebuilding the state, and the collections that rebuilds work in.
 
 Whoever claims last has it: a rebuild that was killed holds nobody up, and one that merely hung finds before
-its swap that it was taken over.
+its swap that it was taken over, or with its swap, because its working collection is gone.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from pymongo import errors
 from pymongo.collection import Collection
 
 from lake.errors import Transient
-from lake.mongo import Document, open_client, translated
+from lake.mongo import Document, open_client, server_life, translated
 from lake.settings import MongoSettings
 from lake.state import COLLECTION
 from lake.state_marks import MARKS, ON_DISK
@@ -31,8 +31,22 @@ class RebuildTakenOver(Transient):
         super().__init__(f"another rebuild of {collection} has begun; this one gave up")
 
 
+class RebuildInterrupted(Transient):
+    """MongoDB was started anew while a rebuild wrote: what was not on disk yet may be missing from it.
+
+    Operator action: run `fleetlake state rebuild` again; until then the state is the one of before.
+    """
+
+    def __init__(self, collection: str) -> None:
+        self.collection = collection
+        super().__init__(
+            f"MongoDB was started anew while {collection} was rebuilt: run `fleetlake state rebuild` again"
+        )
+
+
 class RebuildClaim:
-    """The right to replace the state collection, held from creation until somebody else claims it."""
+    """The right to replace the state collection, held from creation until somebody else claims it, and an
+    empty collection to work in."""
 
     def __init__(self, settings: MongoSettings, collection: str = COLLECTION) -> None:
         self._client = open_client(settings)
@@ -41,7 +55,9 @@ class RebuildClaim:
         self._id = f"{collection}/claim"
         self.token = uuid4().hex
         with self._translating():
+            self._server = server_life(self._client)
             self._claims.update_one({"_id": self._id}, {"$set": {"token": self.token}}, upsert=True)
+            self._client[self._database].create_collection(self.working_collection, check_exists=False)
 
     @property
     def working_collection(self) -> str:
@@ -49,14 +65,18 @@ class RebuildClaim:
         return f"{self._prefix}{self.token}"
 
     def check(self) -> None:
-        """RebuildTakenOver if somebody else has claimed it since."""
+        """RebuildTakenOver if somebody else has claimed it since, RebuildInterrupted if the server is not the
+        one that took what was written."""
         with self._translating():
+            if server_life(self._client) != self._server:
+                raise RebuildInterrupted(self._collection)
             held = self._claims.find_one({"_id": self._id, "token": self.token})
         if held is None:
             raise RebuildTakenOver(self._collection)
 
     def drop_leftovers(self) -> list[str]:
-        """Removes the working collections of all other rebuilds; returns their names."""
+        """Removes the working collections of all other rebuilds; returns their names. Done before the swap:
+        none of them can swap after it."""
         with self._translating():
             names = self._client[self._database].list_collection_names()
             left = [

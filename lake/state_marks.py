@@ -1,18 +1,21 @@
-"""What the state collection is known to hold: which partitions a consumer group has written into it, and
-where a rebuilt one goes on. Kept beside the state in MongoDB, so that a wiped server loses both together.
+"""What the state collection is known to hold: how far a consumer group has written each partition, and
+where a rebuilt one goes on. Kept beside the state in MongoDB, so that a wiped server loses both together, and
+one that was restored from a copy says of itself what the copy holds.
 
 Everything is bound to the collection's identity (MongoDB's UUID): of another collection of the same name
 nothing is known, and its writers begin again at the log's start.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
 
+from bson.int64 import Int64
 from pymongo import WriteConcern, errors
 from pymongo.collection import Collection
 
-from lake.mongo import NAMESPACE_EXISTS, Document, open_client, translated
+from lake.mongo import NAMESPACE_EXISTS, Document, open_client, server_life, translated
 from lake.settings import MongoSettings
 from lake.state import COLLECTION
 
@@ -26,6 +29,21 @@ class Mark(NamedTuple):
     topic: str
     topic_id: str
     partition: int
+
+
+class Reach(NamedTuple):
+    """How far a partition is in the collection: everything before `known` was there at the last checkpoint,
+    everything before `reached` has been written since."""
+
+    known: int
+    reached: int
+
+
+class Held(NamedTuple):
+    """What the collection must still hold for a checkpoint to count, and the server that took the writes."""
+
+    server: str
+    marks: Mapping[Mark, Reach]
 
 
 class StateMarks:
@@ -51,47 +69,61 @@ class StateMarks:
         with self._translating():
             return self._find_id()
 
-    def read(self, collection_id: str) -> frozenset[Mark]:
-        """The partitions whose records up to the group's offsets are in that collection."""
+    def server_life(self) -> str:
+        """The server's life as it is now; see `lake.mongo.server_life`."""
         with self._translating():
-            document = self._marks.find_one({"_id": self._id, "collection": collection_id})
-        if document is None:
-            return frozenset()
-        return frozenset(Mark(**mark) for mark in document.get("marks", []))
+            return server_life(self._client)
 
-    def add(self, collection_id: str, marks: Iterable[Mark]) -> None:
+    def read(self, collection_id: str) -> dict[Mark, int]:
+        """Per partition the offset before which everything is in that collection."""
+        with self._translating():
+            document = self._marks.find_one({"_id": self._id, "collection": collection_id}) or {}
+        return {
+            Mark(_plain(topic), _plain(topic_id), int(partition)): int(offset)
+            for topic, lives in document.get("reached", {}).items()
+            for topic_id, partitions in lives.items()
+            for partition, offset in partitions.items()
+        }
+
+    def add(self, collection_id: str, marks: Mapping[Mark, int]) -> None:
         """Records partitions, and forgets what other collections and other lives of their topics held."""
-        new = list(marks)
+        here = {"_id": self._id, "collection": collection_id}
         with self._translating():
             self._marks.update_one(
                 {"_id": self._id}, {"$setOnInsert": {"collection": collection_id}}, upsert=True
             )
             self._marks.update_one(
                 {"_id": self._id, "collection": {"$ne": collection_id}},
-                {"$set": {"collection": collection_id, "marks": []}},
+                {"$set": {"collection": collection_id, "reached": {}}},
             )
-            for topic, topic_id in {mark[:2] for mark in new}:
-                former = {"topic": topic, "topic_id": {"$ne": topic_id}}
-                self._marks.update_one({"_id": self._id}, {"$pull": {"marks": former}})
+            for mark in marks:
+                first: Document = {"$set": {_topic(mark): {_field(mark.topic_id): {}}}}
+                self._marks.update_one({**here, _life(mark): {"$exists": False}}, first)
             self._marks.update_one(
-                {"_id": self._id}, {"$addToSet": {"marks": {"$each": [mark._asdict() for mark in new]}}}
+                here, {"$max": {_path(mark): Int64(offset) for mark, offset in marks.items()}}
             )
 
-    def barrier(self, collection_id: str, marks: Iterable[Mark]) -> bool:
-        """Returns once every write acknowledged before is on disk; False if the collection is another one now
-        or does not hold `marks`: then nothing is known of what it holds.
+    def barrier(self, collection_id: str, held: Held) -> bool:
+        """Returns once every write acknowledged before is on disk, and records what was reached by then.
 
-        MongoDB's log is sequential, so one journaled write of our own makes all earlier ones durable.
+        False where that cannot be relied on: the collection is another one now, or holds less than it did (a
+        copy was restored), or the server is not the one that took the writes: a restart loses what was not on
+        disk. MongoDB's log is sequential, so one journaled write of our own makes all earlier ones durable.
         """
-        wanted = [mark._asdict() for mark in marks]
         with self._translating():
-            if wanted:
-                held = {"_id": self._id, "collection": collection_id, "marks": {"$all": wanted}}
-                is_known = self._marks.update_one(held, {"$inc": {"barriers": 1}}).matched_count == 1
+            if held.marks:
+                known = {_path(mark): {"$gte": Int64(reach.known)} for mark, reach in held.marks.items()}
+                reached = {_path(mark): Int64(reach.reached) for mark, reach in held.marks.items()}
+                here = {"_id": self._id, "collection": collection_id, **known}
+                is_held = self._marks.update_one(here, {"$max": reached}).matched_count == 1
             else:
                 self.make_durable()
-                is_known = True
-            return is_known and (self._find_id() or "") == collection_id
+                is_held = True
+            return (
+                is_held
+                and (self._find_id() or "") == collection_id
+                and server_life(self._client) == held.server
+            )
 
     def make_durable(self) -> None:
         """Returns once every write acknowledged before is on disk."""
@@ -157,3 +189,24 @@ class StateMarks:
             yield
         except errors.PyMongoError as error:
             raise translated(self._client, error, MARKS) from error
+
+
+def _topic(mark: Mark) -> str:
+    return f"reached.{_field(mark.topic)}"
+
+
+def _life(mark: Mark) -> str:
+    return f"{_topic(mark)}.{_field(mark.topic_id)}"
+
+
+def _path(mark: Mark) -> str:
+    return f"{_life(mark)}.{mark.partition}"
+
+
+def _field(name: str) -> str:
+    """A name as a field: neither a path nor an operator."""
+    return quote(name, safe="").replace(".", "%2E")
+
+
+def _plain(field: str) -> str:
+    return unquote(field)

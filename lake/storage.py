@@ -1,5 +1,5 @@
-"""The one credential for the lake, in the form each client wants: delta-rs, DuckDB and boto3. Readiness and
-the bucket are checked here too, so that a missing store is one readable error with a deadline."""
+"""The one credential for the lake, in the form each client wants: delta-rs, Arrow, DuckDB and boto3.
+Readiness and the bucket are checked here too, so that a missing store is one readable error, in time."""
 
 import os
 import time
@@ -12,12 +12,28 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.exceptions
 from botocore.config import Config
+from pyarrow.fs import (
+    AwsStandardS3RetryStrategy,
+    FileSystem,
+    LocalFileSystem,
+    S3FileSystem,
+    SubTreeFileSystem,
+)
 
 from lake.errors import AccessDenied, BadLocation, StoreUnavailable, Terminal, Transient
 from lake.locations import Locations, locations
 from lake.settings import LakeSettings, S3Settings
 
 RETRY_SECONDS = 0.5
+FILE_ATTEMPTS = 4
+FILE_SILENCE_SECONDS = 20.0
+"""Of each request of a data file: how often it is tried, and how long the store may be silent. Where all
+fail, all since the last commit is read again; until then whoever wants to drop the file has to wait."""
+
+RETRIES = {"retry_timeout": "15s", "backoff_config.max_backoff": "3s"}
+"""Of each request of delta-rs, which cannot be interrupted: whoever waits for longer asks again and can be
+called off between. Its own default goes on for three minutes."""
+
 STORE = "the lake's store"
 DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401"})
 EXISTS = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
@@ -47,6 +63,7 @@ class Storage:
             "aws_conditional_put": "etag",
             "aws_virtual_hosted_style_request": str(not self.s3.path_style).lower(),
             "timeout": f"{self.s3.request_timeout_s:g}s",
+            **RETRIES,
         }
         if self.s3.endpoint_url is not None:
             options["aws_endpoint_url"] = self.s3.endpoint_url
@@ -54,6 +71,39 @@ class Storage:
         for name, value in _secrets(self.s3).items():
             options[f"aws_{name}"] = value
         return options
+
+    def files(self, table: str) -> FileSystem:
+        """The folder of the table `<layer>.<table>`, for files that a commit adds.
+
+        Arrow's own file systems: those of delta-rs hold Python's lock while the store is asked, so a store
+        that hangs would stop every thread of the process, and its signals.
+        """
+        root = self.locations.table(table)
+        if not self.locations.is_s3:
+            return SubTreeFileSystem(root, LocalFileSystem())
+        return SubTreeFileSystem(root.removeprefix("s3://"), self._arrow())
+
+    def _arrow(self) -> S3FileSystem:
+        address: dict[str, Any] = {}
+        if self.s3.endpoint_url is not None:
+            split = urlsplit(self.s3.endpoint_url)
+            address = {"endpoint_override": split.netloc, "scheme": split.scheme}
+        names = {"access_key_id": "access_key", "secret_access_key": "secret_key"}
+        return S3FileSystem(
+            region=self.s3.region,
+            connect_timeout=self._connect_timeout_s,
+            request_timeout=min(FILE_SILENCE_SECONDS, self.s3.request_timeout_s),
+            force_virtual_addressing=not self.s3.path_style,
+            background_writes=False,  # parts on their way to a slow store would be held without a bound
+            allow_delayed_open=True,  # a small file is one request
+            retry_strategy=AwsStandardS3RetryStrategy(max_attempts=FILE_ATTEMPTS),
+            **address,
+            **{names.get(name, name): value for name, value in _secrets(self.s3).items()},
+        )
+
+    @property
+    def _connect_timeout_s(self) -> float:
+        return min(5.0, self.s3.request_timeout_s)
 
     def duckdb_secret(self) -> str | None:
         """The statement that gives DuckDB the credential, for this lake's addresses only; None if local."""
@@ -79,7 +129,7 @@ class Storage:
             endpoint_url=self.s3.endpoint_url,
             region_name=self.s3.region,
             config=Config(
-                connect_timeout=min(5.0, self.s3.request_timeout_s),
+                connect_timeout=self._connect_timeout_s,
                 read_timeout=self.s3.request_timeout_s,
                 retries={"total_max_attempts": 1},
                 s3={"addressing_style": "path" if self.s3.path_style else "virtual"},
