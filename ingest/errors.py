@@ -59,17 +59,29 @@ class Shutdown(Recoverable):
 class CheckpointOutsideLog(OperatorNeeded):
     """The next message that history wants is not in Kafka's log.
 
-    Operator action: if retention removed it, it is lost; accept that with
+    Operator action: if retention removed it (`wanted` is below `low`), it is lost; accept that with
     `fleetlake checkpoint skip TOPIC PARTITION`, which goes on at the log's start and records the gap for the
-    audit. If the broker's data was rolled back, restore it, or recreate the topic.
+    audit. If the log went back (`wanted` is above `high`): on the embedded broker `fleetlake checkpoint renew
+    TOPIC` begins anew with it; on Kafka restore the broker's data, or delete the topic and run `fleetlake
+    topics create`.
     """
 
     def __init__(self, partition: TopicPartition, wanted: int, low: int, high: int) -> None:
         self.partition, self.wanted, self.low, self.high = partition, wanted, low, high
-        lost = f"; offsets {wanted} to {low - 1} are gone" if wanted < low else ""
         super().__init__(
-            f"{partition}: history wants offset {wanted}, but Kafka's log is [{low}, {high}){lost}; "
-            f"`fleetlake checkpoint skip {partition.topic} {partition.partition}` goes on without them"
+            f"{partition}: history wants offset {wanted}, but Kafka's log is [{low}, {high}){self._cure}"
+        )
+
+    @property
+    def _cure(self) -> str:
+        topic, number = self.partition
+        if self.wanted < self.low:
+            gone = f"; offsets {self.wanted} to {self.low - 1} are gone"
+            return f"{gone}; `fleetlake checkpoint skip {topic} {number}` goes on without them"
+        return (
+            f": the log went back. If {topic} was made anew on the embedded broker, `fleetlake checkpoint "
+            f"renew {topic}` begins with it; on Kafka restore the broker's data, or delete the topic and run "
+            "`fleetlake topics create`"
         )
 
 
@@ -93,26 +105,27 @@ class OffsetBehindLog(OperatorNeeded):
     """Kafka's log ends before the offset that the group has committed: its data was rolled back, or the topic
     was made anew and the group's offsets were not.
 
-    Operator action: restore the broker's data. Or decide where to go on, because what was appended since
-    cannot be told from what was routed before, and set the group's offset there with Kafka's own tools
-    (`kafka-consumer-groups --reset-offsets`): at the log's end nothing is routed twice, at its start nothing
-    is left out.
+    Operator action: restore the broker's data; or, if the topic was made anew on the embedded broker,
+    `fleetlake checkpoint renew TOPIC`. Otherwise decide where to go on, because what was appended since
+    cannot be told from what was routed before: `fleetlake checkpoint reroute TOPIC PARTITION` goes on at the
+    log's end and routes nothing twice, with `--from-start` nothing is left out.
     """
 
     def __init__(self, partition: TopicPartition, group: str, committed: int, high: int) -> None:
         self.partition, self.group, self.committed, self.high = partition, group, committed, high
         super().__init__(
             f"{partition}: {group} has committed offset {committed}, but Kafka's log ends at {high}: it went "
-            "back. Restore the broker's data, or set the group's offset to where it shall go on "
-            "(`kafka-consumer-groups --reset-offsets`)"
+            f"back. If it is another topic now on the embedded broker, `fleetlake checkpoint renew "
+            f"{partition.topic}`; otherwise restore the broker's data, or go on at the log's end with "
+            f"`fleetlake checkpoint reroute {partition.topic} {partition.partition}`"
         )
 
 
 class OffsetWentBack(OperatorNeeded):
     """A batch began before the offset that was asked for.
 
-    Operator action: the broker's log was changed underneath; compare its data with a backup before
-    restarting.
+    Operator action: the broker's log was changed underneath. `fleetlake audit --full` tells which rows differ
+    from it; what to do then is what CheckpointOutsideLog says of a log that went back.
     """
 
     def __init__(self, partition: TopicPartition, expected: int, got: int) -> None:

@@ -7,20 +7,23 @@ Kafka's group offsets follow it for lag tools only, and are never read.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-
-import pyarrow.compute as pc
 
 from broker.consumer import GroupConsumer
+from broker.errors import OffsetOutOfRange
 from broker.errors import Transient as BrokerTransient
 from broker.record import Records, TopicPartition
-from ingest.decoding import DecodedRun, RunDecoder
+from ingest.decoding import RunDecoder
 from ingest.errors import Shutdown
 from ingest.history_buffer import BufferFailed, HistoryBuffer
+from ingest.history_group import GroupOffsets
 from ingest.history_partitions import OwnedPartitions
 from ingest.metrics import SinkMetrics
 from ingest.process import Log, Ticker
 from ingest.settings import IngestSettings
+from ingest.steps import HistoryStep, Steps
+from ingest.store_trouble import StoreTrouble
+from ingest.uncommitted import Uncommitted
+from lake.errors import LakeError
 
 SINK = "history"
 POLL_RECORDS = 20_000
@@ -35,41 +38,6 @@ LONGEST_RECOVERY_PAUSE_SECONDS = 30.0
 
 
 @dataclass
-class Uncommitted:
-    """How much has been buffered since the last commit, and since when."""
-
-    clock: Callable[[], float]
-    rows: int = 0
-    size: int = 0
-    newest_event: datetime | None = None
-    _since: float | None = None
-
-    def add(self, run: DecodedRun) -> None:
-        self.rows += len(run)
-        self.size += run.size_bytes
-        newest = pc.max(run.decoded["event_time"]).as_py()
-        if newest is not None and (self.newest_event is None or newest > self.newest_event):
-            self.newest_event = newest
-        self.touch()
-
-    def touch(self) -> None:
-        """Something is to be recorded, if only that aborted messages were passed."""
-        self._since = self.clock() if self._since is None else self._since
-
-    def is_due(self, settings: IngestSettings) -> bool:
-        """By rows, bytes or age."""
-        return self._since is not None and (
-            self.rows >= settings.commit_rows
-            or self.size >= settings.commit_bytes
-            or self.clock() - self._since >= settings.commit_seconds
-        )
-
-    @property
-    def is_empty(self) -> bool:
-        return self._since is None
-
-
-@dataclass
 class HistorySink:
     """One member of the history group. The loop and the rebalance callbacks share one thread."""
 
@@ -77,13 +45,16 @@ class HistorySink:
     decoder: RunDecoder
     partitions: OwnedPartitions
     buffer: HistoryBuffer
+    trouble: StoreTrouble
     settings: IngestSettings
     metrics: SinkMetrics
     log: Log
     stall_seconds: float
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
+    done: Steps = lambda step: None
     _uncommitted: Uncommitted = field(init=False)
+    _group: GroupOffsets = field(init=False)
     _identity_check: Ticker = field(init=False)
     _lag_report: Ticker = field(init=False)
     _collected: list[Records] = field(default_factory=list)
@@ -91,10 +62,12 @@ class HistorySink:
     _stalled_since: float | None = None
     _is_paused: bool = False
     _is_astray: bool = False
+    _is_over: bool = False
     _recovery_pause: float = FIRST_RECOVERY_PAUSE_SECONDS
 
     def __post_init__(self) -> None:
         self._uncommitted = Uncommitted(self.clock)
+        self._group = GroupOffsets(self.consumer, self.log, self.done)
         self._identity_check = Ticker(IDENTITY_SECONDS, self.clock)
         self._lag_report = Ticker(1.0, self.clock)
 
@@ -105,6 +78,8 @@ class HistorySink:
             self._settle_landed()
             if not self._may_poll():
                 return
+            if self._is_astray:
+                self._return_to_checkpoints()
             polled = self.consumer.poll(POLL_RECORDS, POLL_SECONDS)
             if self._is_astray:
                 self._return_to_checkpoints()
@@ -123,6 +98,8 @@ class HistorySink:
             self._report_lag()
         except BufferFailed as failure:
             self._recover(failure)
+        except OffsetOutOfRange as error:
+            self._leave_place(error)
         except BrokerTransient as error:
             self.log.warning("broker_away", reason=str(error))
             self.pause(POLL_SECONDS)
@@ -136,13 +113,23 @@ class HistorySink:
         return has_reached
 
     def finish(self) -> None:
-        """Commits what is buffered; Shutdown if that takes longer than a stop may."""
+        """Commits what is buffered; Shutdown if that fails, or takes longer than a stop may."""
+        seconds = self.settings.shutdown_seconds
         self._commit()
-        if not self.buffer.drain(self.settings.shutdown_seconds):
+        if not self.buffer.drain(seconds):
             self.buffer.drop()
-            raise Shutdown(SINK, self.settings.shutdown_seconds)
-        self.buffer.raise_failure()
+            raise Shutdown(SINK, seconds)
+        try:
+            self.buffer.raise_failure()
+        except BufferFailed as failure:
+            self.log.warning("flush_failed", reason=str(failure.__cause__))
+            raise Shutdown(SINK, seconds) from failure
         self._settle_landed()
+
+    def end(self) -> None:
+        """Nothing more is written or committed; what is not, is read again after a restart."""
+        self._is_over = True
+        self.buffer.close()
 
     # -- rebalancing --------------------------------------------------------------------------------------
 
@@ -150,6 +137,7 @@ class HistorySink:
         """Commits what is buffered, then takes the new partitions over where the table says."""
         self._flush_or_drop()
         places = self.partitions.adopt(partitions)
+        self._group.compare(self.partitions.recorded(partitions))
         if self.partitions.starts:  # where history begins by choice is recorded before anything is read
             self._uncommitted.touch()
             self._commit()
@@ -162,6 +150,7 @@ class HistorySink:
     def on_revoked(self, partitions: Sequence[TopicPartition]) -> None:
         """Commits what is buffered while the partitions are still owned."""
         self._flush_or_drop()
+        self.done(HistoryStep.FLUSHED)
         self._release(partitions)
         self.log.info("partitions_revoked", partitions=[str(key) for key in partitions])
 
@@ -178,6 +167,7 @@ class HistorySink:
             self._collected_since = self.clock()
         self._collected.append(records)
         self._uncommitted.touch()
+        self.done(HistoryStep.POLLED)
 
     def _is_decoding_due(self) -> bool:
         """Few messages wait for more to be decoded with: nobody sees them before the commit anyway."""
@@ -191,6 +181,7 @@ class HistorySink:
         for run in self.decoder.decode_all(runs):
             self.buffer.append(run, self.partitions.topic_ids[run.records.topic])
             self._uncommitted.add(run)
+            self.done(HistoryStep.DECODED)
 
     def _commit(self) -> None:
         """Queues a commit of everything read, under identities read after the last of it."""
@@ -199,23 +190,21 @@ class HistorySink:
         self._decode()
         self.partitions.check_identities()  # a broker that is away answers nothing: then nothing is committed
         self._identity_check.restart()
+        self.trouble.waiting()
         self.buffer.commit(
             self.partitions.following(), dict(self.partitions.starts), self._uncommitted.newest_event
         )
         self._uncommitted = Uncommitted(self.clock)
 
     def _settle_landed(self) -> None:
-        """Tells Kafka's group what the table has."""
         landed = self.buffer.take_landed()
-        if not landed:
-            return
-        for key in landed:
-            self.partitions.starts.pop(key, None)
-        self._recovery_pause = FIRST_RECOVERY_PAUSE_SECONDS
-        try:
-            self.consumer.commit(self.partitions.by_topic(landed))
-        except BrokerTransient as error:  # lag tools see the next one; the checkpoint is in the table
-            self.log.info("group_offsets_not_stored", reason=str(error))
+        if landed:
+            for key in landed:
+                self.partitions.starts.pop(key, None)
+            self._recovery_pause = FIRST_RECOVERY_PAUSE_SECONDS
+            self.trouble.over()
+            self._group.note(self.partitions.by_topic(landed))
+        self._group.tell()
 
     def _may_poll(self) -> bool:
         """A full buffer stops polling. Only when the group would give this member up are partitions paused,
@@ -246,10 +235,23 @@ class HistorySink:
         self.metrics.paused(False)
         self.log.info("resumed")
 
+    def _leave_place(self, error: OffsetOutOfRange) -> None:
+        """The log does not have what is to be read next. What was read is committed: it may be nowhere else.
+        Then the checkpoints are compared with the log, which names what is missing."""
+        self.log.warning("offset_out_of_range", reason=str(error))
+        self.partitions.check_identities()
+        self._flush_or_drop()
+        self._is_astray = True
+        self.pause(FIRST_RECOVERY_PAUSE_SECONDS)
+
     def _recover(self, failure: BufferFailed) -> None:
         """Drops the buffer and goes back to what the table says. Kafka still has everything."""
         cause = failure.__cause__
         self.log.warning("buffer_dropped", reason=str(cause), kind=type(cause).__name__)
+        if isinstance(cause, LakeError | OSError):
+            self.trouble.bear(cause)
+        else:
+            self.trouble.over()
         self._drop()
         self.pause(self._recovery_pause)
         self._recovery_pause = min(self._recovery_pause * 2, LONGEST_RECOVERY_PAUSE_SECONDS)
@@ -267,9 +269,12 @@ class HistorySink:
         for key, offset in self.partitions.adopt().items():
             self.consumer.seek(key, offset)
         self._is_astray = False
+        self.done(HistoryStep.SOUGHT)
 
     def _flush_or_drop(self) -> None:
         """Afterwards nothing is buffered: it is committed, or it will be read again."""
+        if self._is_over:
+            return
         try:
             self._commit()
             if self.buffer.drain(self.settings.revoke_seconds):
@@ -283,7 +288,9 @@ class HistorySink:
 
     def _release(self, partitions: Sequence[TopicPartition]) -> None:
         self.partitions.release(partitions)
+        self.trouble.over()  # what did not land may be another's to land now
         for key in partitions:
+            self._group.forget(key)
             self.metrics.forget_lag(key.topic, key.partition)
 
     def _report_lag(self) -> None:

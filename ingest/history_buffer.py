@@ -18,6 +18,7 @@ from ingest.bronze_rows import bronze_rows
 from ingest.decoding import DecodedRun
 from ingest.history_commit import Committer, Moved
 from ingest.metrics import SinkMetrics
+from ingest.steps import HistoryStep, Steps
 from lake.bronze import BronzePartition
 
 ROW_GROUP_ROWS = 65_536
@@ -71,8 +72,10 @@ class HistoryBuffer:
         abandoned: threading.Event,
         max_bytes: int,
         now: Callable[[], datetime],
+        done: Steps = lambda step: None,
     ) -> None:
         self._new_file, self._committer, self._metrics, self._now = new_file, committer, metrics, now
+        self._tell = done
         self.abandoned = abandoned
         self._max_bytes = max_bytes
         self._queue: deque[_Rows | _Commit] = deque()
@@ -225,14 +228,20 @@ class HistoryBuffer:
         self._files[self._day].write(table)
 
     def _commit(self, item: _Commit) -> None:
+        """1. All rows so far are in files, which nobody sees.
+        2. One commit adds the files and records the checkpoints; the table is asked what became of it.
+        3. Only what is in the table counts as landed; anything else drops the buffer.
+        """
         began = time.monotonic()
         self._flush()
-        files = [file.close() for file in self._files.values()]
+        files = [file.close() for file in self._files.values()]  # 1
         self._files = {}
-        outcome = self._committer.commit(files, item.following, item.starts)
+        self._tell(HistoryStep.WRITTEN)
+        outcome = self._committer.commit(files, item.following, item.starts)  # 2
         self._metrics.commit_seconds.observe(time.monotonic() - began)
-        if isinstance(outcome, Moved):
+        if isinstance(outcome, Moved):  # 3
             raise OwnershipMoved(outcome)
+        self._tell(HistoryStep.ADVANCED)
         self._metrics.batch()
         if item.newest_event is not None:
             self._metrics.event_age.observe(max(0.0, (self._now() - item.newest_event).total_seconds()))

@@ -7,15 +7,17 @@ else has moved one of them since.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from ingest.process import Log
+from ingest.steps import HistoryStep, Steps
 from lake.bronze import BronzePartition
-from lake.errors import StoreUnavailable, Transient
+from lake.errors import StoreFull, StoreUnavailable, Transient, plain
 from lake.schemas import BRONZE_EVENTS
 from lake.storage import STORE
 
 Checkpoints = Mapping[BronzePartition, int]
+T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
@@ -29,6 +31,7 @@ class HistoryTable(Protocol):
     def reload(self) -> int: ...
     def reopen(self) -> None: ...
     def checkpoints(self, partitions: Iterable[BronzePartition]) -> dict[BronzePartition, int | None]: ...
+    def with_rows(self, partitions: Iterable[BronzePartition]) -> set[BronzePartition]: ...
     def commit(
         self, files: Sequence[Any], checkpoints: Checkpoints, starts: Checkpoints | None = None
     ) -> None: ...
@@ -72,6 +75,7 @@ class Committer:
     log: Log
     patience_seconds: float
     retried: Callable[[], None] = lambda: None
+    done: Steps = lambda step: None
     owned: dict[BronzePartition, int | None] = field(default_factory=dict)
     _commits: int = 0
 
@@ -79,11 +83,21 @@ class Committer:
         """Reloads the table and returns the checkpoints of all partitions: those owned and the new ones.
 
         Nothing may be buffered: an owned checkpoint that somebody else moved is simply believed.
+
+        1. The handle moves to the newest version.
+        2. All partitions' checkpoints are read at that version.
         """
         keys = {*self.owned, *partitions}
-        self._patiently(self.table.reload)
-        self.owned = self._patiently(lambda: self.table.checkpoints(keys))
+        self._patiently(self.table.reload)  # 1
+        self.done(HistoryStep.RELOADED)
+        self.owned = self._patiently(lambda: self.table.checkpoints(keys))  # 2
+        self.done(HistoryStep.VERSIONS_READ)
         return dict(self.owned)
+
+    def with_rows(self, partitions: Iterable[BronzePartition]) -> set[BronzePartition]:
+        """Those of which the table has rows."""
+        keys = set(partitions)
+        return self._patiently(lambda: self.table.with_rows(keys))
 
     def release(self, partitions: Iterable[BronzePartition]) -> None:
         """Forgets partitions; later commits no longer carry them."""
@@ -108,13 +122,15 @@ class Committer:
             try:
                 self.table.commit(files, following, starts)  # 1
             except Exception as error:  # noqa: BLE001 - whatever it was, only the table knows what happened
-                self.log.warning("commit_in_doubt", error=str(error), files=len(files))
+                event = "store_full" if isinstance(error, StoreFull) else "commit_in_doubt"
+                self.log.warning(event, error=plain(error), files=len(files))
                 self.retried()
                 outcome = self._settle(following)  # 3
                 if outcome is not None:
                     return outcome
                 backoff(error)
             else:
+                self.done(HistoryStep.COMMITTED)
                 return self._advance(following)  # 2
 
     def _advance(self, following: Checkpoints) -> Outcome:
@@ -140,7 +156,7 @@ class Committer:
         found = self._patiently(lambda: self.table.checkpoints(following))
         return Landed() if found == following else Moved(found, landed=True)
 
-    def _patiently(self, action: Callable[[], Any]) -> Any:
+    def _patiently(self, action: Callable[[], T]) -> T:
         """The action's result, tried again while the store is away."""
         backoff = self._backoff("reading the table")
         while True:
@@ -158,7 +174,9 @@ class Committer:
         def wait(error: Exception) -> None:
             nonlocal pause
             if self.clock() + pause > give_up:
-                problem = f"{what} did not succeed for {self.patience_seconds:g} s: {error}"
+                if isinstance(error, StoreFull):
+                    raise error
+                problem = f"{what} did not succeed for {self.patience_seconds:g} s: {plain(error)}"
                 raise StoreUnavailable(STORE, BRONZE_EVENTS.name, problem) from error
             if self.pause(pause):
                 raise Abandoned from error

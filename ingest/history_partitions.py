@@ -22,12 +22,6 @@ class Log(Protocol):
     def watermarks(self, partition: TopicPartition) -> tuple[int, int]: ...
 
 
-class Rows(Protocol):
-    """Asks bronze whether it has rows of a partition."""
-
-    def has_rows(self, partition: BronzePartition) -> bool: ...
-
-
 @dataclass
 class OwnedPartitions:
     """The partitions of one process: checkpoints as the table has them, next offsets as Kafka gave them."""
@@ -35,7 +29,6 @@ class OwnedPartitions:
     committer: Committer
     identities: Identities
     log: Log
-    rows: Rows
     first_offset: Callable[[TopicPartition, int, int], int]
     topic_ids: dict[str, str] = field(default_factory=dict)
     next_offsets: dict[TopicPartition, int] = field(default_factory=dict)
@@ -50,6 +43,7 @@ class OwnedPartitions:
         wanted = {*self.next_offsets, *partitions}
         self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))
         found = self.committer.adopt(self.key(partition) for partition in wanted)
+        self._refuse_lost_checkpoints(partition for partition in wanted if found[self.key(partition)] is None)
         self.next_offsets = {
             partition: self._checked(partition, found[self.key(partition)]) for partition in wanted
         }
@@ -99,6 +93,17 @@ class OwnedPartitions:
         owned = {self.key(partition): partition for partition in self.next_offsets}
         return {owned[key]: offset for key, offset in checkpoints.items() if key in owned}
 
+    def recorded(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """What the table has of partitions; those that it knows nothing of are left out."""
+        found = {partition: self.committer.owned[self.key(partition)] for partition in partitions}
+        return {partition: offset for partition, offset in found.items() if offset is not None}
+
+    def _refuse_lost_checkpoints(self, new: Iterable[TopicPartition]) -> None:
+        """CheckpointMissing for a partition without a checkpoint that has rows all the same."""
+        keys = {self.key(partition): partition for partition in new}
+        for key in sorted(self.committer.with_rows(keys)):
+            raise CheckpointMissing(keys[key], key.topic_id)
+
     def _checked(self, partition: TopicPartition, checkpoint: int | None) -> int:
         low, high = self.log.watermarks(partition)
         if checkpoint is None:
@@ -108,10 +113,7 @@ class OwnedPartitions:
         return checkpoint
 
     def _begin(self, partition: TopicPartition, low: int, high: int) -> int:
-        key = self.key(partition)
-        if self.rows.has_rows(key):
-            raise CheckpointMissing(partition, key.topic_id)
         first = self.first_offset(partition, low, high)
         if first != low or low != 0:
-            self.starts[key] = first
+            self.starts[self.key(partition)] = first
         return first

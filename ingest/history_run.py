@@ -19,10 +19,13 @@ from ingest.history_buffer import HistoryBuffer
 from ingest.history_commit import Abandoned, Committer
 from ingest.history_partitions import OwnedPartitions
 from ingest.metrics import SinkMetrics
-from ingest.process import Stop, Target, Ticker, logger, serving_metrics
+from ingest.process import Stop, Target, Ticker, answered, logger, serving_metrics
 from ingest.settings import IngestSettings
 from ingest.slots import lease
+from ingest.steps import Steps
+from ingest.store_trouble import StoreTrouble
 from lake.bronze import Bronze, BronzePartition
+from lake.probe import check_usable
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
 
@@ -41,10 +44,12 @@ def run(
     until_caught_up: bool = False,
     metrics: SinkMetrics | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    done: Steps = lambda step: None,
 ) -> None:
     """Lands messages until `stop` is requested, or until the log's ends of now are reached.
 
-    Raises the errors of `ingest.errors`, `broker.errors` and `lake.errors`; nothing is lost by any of them.
+    `done` is told each step: tests end the process there. Raises the errors of `ingest.errors`,
+    `broker.errors` and `lake.errors`; nothing is lost by any of them.
     """
     metrics = metrics or SinkMetrics(SINK)
     log = logger(SINK)
@@ -61,22 +66,32 @@ def run(
             log,
             ingest.store_patience_seconds,
             metrics.retried,
+            done,
         )
         identities = TopicIdentities(kafka)
         buffer = HistoryBuffer(
-            bronze.new_file, committer, metrics, abandoned=abandoned, max_bytes=ingest.buffer_bytes, now=now
+            bronze.new_file,
+            committer,
+            metrics,
+            abandoned=abandoned,
+            max_bytes=ingest.buffer_bytes,
+            now=now,
+            done=done,
         )
         sink = HistorySink(
             consumer,
             RunDecoder(registry, metrics),
-            OwnedPartitions(committer, identities, consumer, bronze, start_offsets(kafka, ingest.start)),
+            OwnedPartitions(committer, identities, consumer, start_offsets(kafka, ingest.start)),
             buffer,
+            StoreTrouble(lambda: check_usable(bronze.storage), ingest.store_patience_seconds, log),
             ingest,
             metrics,
             log,
             stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
+            pause=stop.wait,
+            done=done,
         )
-        ends = _checked_ends(kafka, topics, bronze, identities)
+        ends = answered(lambda: _checked_ends(kafka, topics, bronze, identities), stop, log)
         target = Target(ends) if until_caught_up else None
         try:
             with serving_metrics(metrics, ingest) as port:
@@ -87,7 +102,7 @@ def run(
         except Abandoned as error:
             raise Shutdown(SINK, ingest.shutdown_seconds) from error
         finally:
-            buffer.close()
+            sink.end()
             consumer.close()
     log.info("stopped", caught_up=target is not None and not stop.requested)
 

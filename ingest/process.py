@@ -9,15 +9,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
+from typing import TextIO, TypeVar, cast
 
 import structlog
 from prometheus_client import start_http_server
 
+from broker.errors import Transient
 from broker.record import TopicPartition
 from ingest.metrics import SinkMetrics
 from ingest.settings import IngestSettings
@@ -25,6 +26,9 @@ from ingest.settings import IngestSettings
 Log = structlog.stdlib.BoundLogger
 
 COLLECT_AFTER_OBJECTS = 100_000
+RETRY_SECONDS = 0.2
+
+T = TypeVar("T")
 
 
 class StoppedBeforeStart(Exception):
@@ -77,6 +81,17 @@ class Stop:
                 signal.signal(number, handler)
 
 
+def answered(ask: Callable[[], T], stop: Stop, log: Log) -> T:
+    """Asks until Kafka answers, before the work begins: a broker that has just come back knows its topics
+    before it leads them. Raises StoppedBeforeStart if a stop comes first."""
+    while True:
+        try:
+            return ask()
+        except Transient as error:
+            log.warning("broker_away", reason=str(error))
+        stop.sleep(RETRY_SECONDS)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The log ends that `--until-caught-up` waits for, as they were when the process began."""
@@ -94,6 +109,21 @@ def collect_garbage_seldom() -> None:
     gc.set_threshold(COLLECT_AFTER_OBJECTS, 20, 20)
 
 
+class LossyStream:
+    """A line that cannot be written (a full disk, a closed terminal) is lost, and ends nobody's work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def configure_logs(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     """JSON lines on stderr (or `stream`), one event a line: `{"event": ..., "level": ..., "time": ...}`."""
     structlog.configure(
@@ -105,7 +135,7 @@ def configure_logs(level: int = logging.INFO, stream: TextIO | None = None) -> N
             structlog.processors.JSONRenderer(default=str),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", LossyStream(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )
 
@@ -143,7 +173,10 @@ def write_atomically(path: Path, text: str) -> None:
     """Replaces a small file at once: readers see the old text or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())  # a file that is empty after a power cut would be worse than the old one
     draft.replace(path)
 
 

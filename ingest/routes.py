@@ -9,7 +9,9 @@ group's offsets. The rules that make it exact:
 2. Partitions are given up with nothing open: a revoke commits or aborts before it returns, a loss aborts.
 3. An abort forgets all that was learned and goes back to what Kafka has committed, in every partition kept.
    What a poll returns that was under way meanwhile is dropped.
-4. Offsets are those of messages that are routed in the same transaction, never of those only fetched.
+4. Offsets are those of messages that are routed in the same transaction, never of those only fetched. They
+   are stored with the life of their topic, which is asked after the last message was read: offsets of a topic
+   that was deleted are never taken for those of its successor.
 """
 
 import time
@@ -28,6 +30,7 @@ from ingest.router import Router
 from ingest.routes_places import RoutesPlaces
 from ingest.routes_transaction import MOST_ABORTS, KeepsFailing, MustAbort, Transaction
 from ingest.settings import IngestSettings
+from ingest.steps import RoutesStep, Steps
 from ingest.topic_lives import TopicLives
 
 SINK = "routes"
@@ -66,6 +69,7 @@ class RoutesSink:
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    done: Steps = lambda step: None
     _next: dict[TopicPartition, int] = field(default_factory=dict)
     _committed: dict[TopicPartition, int] = field(default_factory=dict)
     _collected: list[Records] = field(default_factory=list)
@@ -132,6 +136,7 @@ class RoutesSink:
         self._has_moved_on = True
         if not self._is_over:
             self._close_transaction(self.settings.revoke_seconds)  # rule 2
+            self.done(RoutesStep.CLOSED)
         self._release(partitions)
         self.log.info("partitions_revoked", partitions=[str(key) for key in partitions])
 
@@ -209,11 +214,11 @@ class RoutesSink:
 
     def _commit(self, patience_seconds: float) -> None:
         self._route()
-        self.lives.check_if_due()
+        self.lives.check()  # rule 4
         offsets = self._uncommitted()
         began = self.clock()
         self._send_all(self.router.counters(int(self.now().timestamp() * 1_000_000)))
-        self.transaction.commit(offsets, patience_seconds)
+        self.transaction.commit(offsets, self.lives.of_offsets(), patience_seconds)
         self.metrics.commit_seconds.observe(self.clock() - began)
         self._committed |= offsets
         self.router.committed()

@@ -2,7 +2,8 @@
 kept.
 
 1. The group's offset of a partition is asked first: the answer waits for a pending transaction that holds
-   one.
+   one. One of a former life of the topic counts as none. Where there is none, the beginning is recorded
+   before anything is read.
 2. Only then are the maxima of an internal partition restored, from all that its output partition has. An
    unfinished transaction there is waited for, too: it may be committed and its maxima must count.
 """
@@ -13,12 +14,15 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from broker.errors import BrokerError, Transient
 from broker.offsets import StartOffset
 from broker.record import Records, TopicPartition
+from broker.stored_offset import NO_LIVES, Lives, StoredOffset
 from ingest.errors import OffsetBehindLog, Recoverable
 from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
 from ingest.process import Log
+from ingest.steps import RoutesStep, Steps
 
 BLOCKED_PAUSE_SECONDS = 0.1
 ANSWER_SECONDS = 3.0
@@ -40,16 +44,33 @@ class RestoreBlocked(Recoverable):
         )
 
 
+class OffsetsBlocked(Recoverable):
+    """A transaction that does not end holds back what the group has committed; Kafka answers everything else.
+
+    Operator action: none if it happens once: Kafka ends the transaction of a process that is gone. If it
+    stays, Kafka has lost sight of one, as a broker without replicas may that was killed during a commit:
+    `kafka-transactions.sh find-hanging --broker-id ID` lists its partitions; `kafka-transactions.sh abort` it
+    in each of them, `__consumer_offsets` last. Nobody has seen what is aborted, and routes does it again.
+    """
+
+    def __init__(self, group: str, seconds: float) -> None:
+        self.group, self.seconds = group, seconds
+        super().__init__(
+            f"the offsets of {group} are held back by a transaction that has not ended for {seconds:g} s; if "
+            "it stays, `kafka-transactions.sh find-hanging` names the partitions to abort it in"
+        )
+
+
 class Group(Protocol):
     """What the places need of the consumer."""
 
     @property
     def group(self) -> str: ...
-    def committed(
+    def stored(
         self, partitions: Iterable[TopicPartition], timeout_s: float
-    ) -> Mapping[TopicPartition, int | None]: ...
+    ) -> Mapping[TopicPartition, StoredOffset | None]: ...
     def watermarks(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]: ...
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None: ...
+    def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives) -> None: ...
 
 
 class OutputReader(Protocol):
@@ -81,14 +102,24 @@ class RoutesPlaces:
     end_abandoned: Callable[[], object]
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
+    done: Steps = lambda step: None
+    lives: Callable[[], Lives] = lambda: NO_LIVES
+    ask_unstable: Callable[[], object] = lambda: None
+    """Asks for the group's offsets whatever transaction is pending; raises where Kafka does not answer."""
+
+    _blocked_since: float | None = None
 
     def take_over(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """Where each goes on. What was known about them before is forgotten."""
         wanted = list(partitions)
-        committed = self.group.committed(wanted, ANSWER_SECONDS)  # 1
+        lives = self.lives()
+        stored = self._stored(wanted)  # 1
+        committed = {key: self._committed(key, stored[key], lives.get(key.topic, "")) for key in wanted}
         places = {partition: self._place(partition, committed[partition]) for partition in wanted}
-        self._record_beginnings({key: places[key] for key in wanted if committed[key] is None})
+        self._record_beginnings({key: places[key] for key in wanted if committed[key] is None}, lives)
+        self.done(RoutesStep.PLACED)
         self._restore([partition for partition in wanted if partition.topic in self.maxima])  # 2
+        self.done(RoutesStep.RESTORED)
         return places
 
     def release(self, partitions: Iterable[TopicPartition]) -> None:
@@ -96,6 +127,36 @@ class RoutesPlaces:
         for partition in partitions:
             if partition.topic in self.maxima:
                 self.maxima[partition.topic].release([partition.partition])
+
+    def _stored(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, StoredOffset | None]:
+        """Raises OffsetsBlocked where only these are not answered, for longer than any transaction lasts."""
+        try:
+            stored = self.group.stored(partitions, ANSWER_SECONDS)
+        except Transient:
+            self._look_whether_blocked()
+            raise
+        self._blocked_since = None
+        return stored
+
+    def _look_whether_blocked(self) -> None:
+        try:
+            self.ask_unstable()
+        except BrokerError:  # it is away altogether
+            self._blocked_since = None
+            return
+        now = self.clock()
+        self._blocked_since = now if self._blocked_since is None else self._blocked_since
+        if now - self._blocked_since > self.restore_seconds:
+            raise OffsetsBlocked(self.group.group, self.restore_seconds)
+        self.end_abandoned()
+
+    def _committed(self, partition: TopicPartition, stored: StoredOffset | None, life: str) -> int | None:
+        if stored is None:
+            return None
+        if not stored.belongs_to(life):
+            self.log.warning("former_life_offset", partition=str(partition), committed=stored.offset)
+            return None
+        return stored.offset
 
     def _place(self, partition: TopicPartition, committed: int | None) -> int:
         """The committed offset, or the nearest that the log has.
@@ -116,9 +177,9 @@ class RoutesPlaces:
             return low
         return committed
 
-    def _record_beginnings(self, places: Mapping[TopicPartition, int]) -> None:
+    def _record_beginnings(self, places: Mapping[TopicPartition, int], lives: Lives) -> None:
         """Where a partition begins is decided once, also if nothing is read before a crash."""
-        self.group.commit(places)
+        self.group.commit(places, lives)
 
     def _restore(self, partitions: Iterable[TopicPartition]) -> None:
         wanted = list(partitions)

@@ -10,7 +10,7 @@ from broker.admin import Admin
 from broker.consumer import GroupConsumer
 from broker.errors import BrokerError, Transient
 from broker.identity import TopicIdentities
-from broker.offsets import log_ends, start_offsets
+from broker.offsets import group_offsets, log_ends, start_offsets
 from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
 from broker.renewing import RenewingProducer
@@ -21,14 +21,15 @@ from ingest.decoding import RunDecoder
 from ingest.errors import OperatorNeeded, Shutdown
 from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
-from ingest.process import Log, Stop, Target, Ticker, logger, serving_metrics
+from ingest.process import Log, Stop, Target, Ticker, answered, logger, serving_metrics
 from ingest.redrive import redrive_group
 from ingest.router import Router, maxima_of
 from ingest.routes import SINK, RoutesSink
 from ingest.routes_places import Outputs, RoutesPlaces
-from ingest.routes_transaction import Steps, Transaction
+from ingest.routes_transaction import TRANSACTION_SECONDS, Transaction
 from ingest.settings import IngestSettings
 from ingest.slots import Abandoned, Slot, lease
+from ingest.steps import Steps
 from ingest.topic_lives import TopicLives
 
 CAUGHT_UP_SECONDS = 0.2
@@ -43,10 +44,6 @@ STOP_SHARE = 0.5
 EMBEDDED_PATIENCE_SECONDS = 3.0
 """A killed process's partitions are free at once there; its successor has this long to end its
 transaction."""
-
-TRANSACTION_TIMEOUT_MS = 30_000
-"""Kafka aborts the transaction of a process that is gone for good after this; readers wait so long at
-most."""
 
 RESTORE_SECONDS = 60.0
 """Longer than that, and than a session: whoever holds a restore back has come to its end by then."""
@@ -82,12 +79,12 @@ def run(
     """Routes messages until `stop` is requested, or until the log's ends of now, and what follows from them,
     are reached.
 
-    `done` is told each step of each transaction: tests end the process there. Raises the errors of
+    `done` is told each step: tests end the process there. Raises the errors of
     `ingest.errors` and `broker.errors`; nothing is lost or doubled by any of them.
     """
     process = RoutesProcess(kafka, ingest, registry, stop, metrics or SinkMetrics(SINK), now, done)
     wait_topics(kafka, process.topics, sleep=stop.sleep)
-    process.check_partitions()
+    answered(process.check_partitions, stop, process.log)
     with lease(ingest, process.group, pause=stop.wait) as slot:
         process.run_as(slot, until_caught_up=until_caught_up)
 
@@ -170,7 +167,7 @@ class RoutesProcess:
         return self.kafka.incarnation_file is not None
 
     def _new_producer(self, transactional_id: str) -> TransactionalProducer:
-        return TransactionalProducer(self.kafka, transactional_id, timeout_ms=TRANSACTION_TIMEOUT_MS)
+        return TransactionalProducer(self.kafka, transactional_id, timeout_ms=int(TRANSACTION_SECONDS * 1000))
 
     def _end_transaction(self, slot: Slot) -> None:
         """Fences who had this slot and aborts what it left open."""
@@ -199,10 +196,13 @@ class RoutesProcess:
             RESTORE_SECONDS,
             self.end_abandoned,
             pause=self.stop.wait,
+            done=self.done,
+            lives=self._lives.of_offsets,
+            ask_unstable=partial(group_offsets, self.kafka, SINK),
         )
         return RoutesSink(
             consumer,
-            Transaction(producer, self._keeps_on, done=self.done),
+            Transaction(producer, self._keeps_on, done=self.done, unanswered=self._tell_unanswered),
             Router(self.registry, RunDecoder(self.registry, self.metrics), self.maxima),
             places,
             self._lives,
@@ -212,6 +212,7 @@ class RoutesProcess:
             end_abandoned=self.end_abandoned,
             pause=self.stop.wait,
             now=self.now,
+            done=self.done,
         )
 
     def _topic_lives(self) -> TopicLives:
@@ -245,6 +246,9 @@ class RoutesProcess:
         if self.stop.overdue(self.ingest.shutdown_seconds * STOP_SHARE):
             raise Shutdown(SINK, self.ingest.shutdown_seconds)
 
+    def _tell_unanswered(self, step: str, detail: str) -> None:
+        self.log.warning("transaction_step_asked_again", step=step, reason=detail)
+
     def _loop(self, sink: RoutesSink, consumer: GroupConsumer, goals: list[Callable[[], Target]]) -> bool:
         """Until a stop, or until all goals were reached one after the other; returns whether they were."""
         is_endless, check = not goals, Ticker(CAUGHT_UP_SECONDS)
@@ -266,5 +270,6 @@ class RoutesProcess:
     def _goals(self) -> list[Callable[[], Target]]:
         """The sources' ends as they are now; then the internal topics', as they are when those are
         reached."""
-        sources = Target(log_ends(self.kafka, self.registry.topics()))
+        ends = answered(lambda: log_ends(self.kafka, self.registry.topics()), self.stop, self.log)
+        sources = Target(ends)
         return [lambda: sources, lambda: Target(log_ends(self.kafka, list(self.maxima)))]

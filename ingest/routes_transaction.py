@@ -8,18 +8,28 @@ its successor's first act settles it.
 import threading
 import time
 from collections.abc import Callable, Mapping
-from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
 from broker.errors import BrokerError, Fenced, MessageTooLarge, TransactionUnfinished
 from broker.metadata import GroupMetadata
 from broker.producer import Headers
 from broker.record import TopicPartition
+from broker.stored_offset import Lives
 from ingest.errors import OperatorNeeded, Recoverable
 from ingest.outgoing import Outgoing
+from ingest.steps import RoutesStep, Steps
 
 STEP_SECONDS = 2.0
-"""What a step is given for its answer before it is asked again; the client library may take far longer."""
+"""What a step is given for its answer before it is asked again."""
+
+OVERDUE_SECONDS = 10.0
+"""A step that did not come back by then may never: the client library does not keep to its time while it
+waits for the group's coordinator (librdkafka issues 5456 and 5511)."""
+
+TRANSACTION_SECONDS = 30.0
+"""Kafka aborts a transaction by itself after this: nobody who reads committed messages waits longer for a
+process that is gone, and no step is asked for longer."""
 
 LOOK_SECONDS = 0.2
 """How often to look whether to go on waiting."""
@@ -27,18 +37,6 @@ LOOK_SECONDS = 0.2
 
 MOST_ABORTS = 20
 """In a row, each tried later than the one before: about two minutes."""
-
-
-class Step(StrEnum):
-    """What has just been done. A crash between any two of them changes nothing that readers see."""
-
-    BEGUN = "begun"
-    SENT = "sent"
-    OFFSETS_SENT = "offsets_sent"
-    COMMITTED = "committed"
-
-
-Steps = Callable[[Step], object]
 
 
 class TransactionStuck(Recoverable):
@@ -88,14 +86,16 @@ class Producer(Protocol):
         partition: int | None = None,
     ) -> None: ...
     def send_offsets(
-        self, offsets: Mapping[TopicPartition, int], group: GroupMetadata, timeout_s: float
+        self, offsets: Mapping[TopicPartition, int], group: GroupMetadata, timeout_s: float, lives: Lives
     ) -> None: ...
     def commit(self, timeout_s: float) -> None: ...
     def abort(self, timeout_s: float) -> None: ...
 
 
 class Transaction:
-    """The open transaction, if any. `keeps_on()` is asked while a step has no answer; it may raise."""
+    """The open transaction, if any. `keeps_on()` is asked while a step has no answer; it may raise.
+    `unanswered(step, detail)` is told when a step has to be asked again, once.
+    """
 
     def __init__(
         self,
@@ -103,9 +103,11 @@ class Transaction:
         keeps_on: Callable[[], object],
         *,
         done: Steps = lambda step: None,
+        unanswered: Callable[[str, str], object] = lambda step, detail: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._producer, self._keeps_on, self._done, self._clock = producer, keeps_on, done, clock
+        self._unanswered = unanswered
         self._group: GroupMetadata | None = None
         self._since = 0.0
         self.rows = 0
@@ -128,7 +130,7 @@ class Transaction:
         except BrokerError as error:
             raise self._failed(error) from error
         self._group, self._since, self.rows = group, self._clock(), 0
-        self._done(Step.BEGUN)
+        self._done(RoutesStep.BEGUN)
 
     def send(self, message: Outgoing) -> None:
         """Queues a message. Raises MustAbort."""
@@ -139,26 +141,29 @@ class Transaction:
         except BrokerError as error:
             raise self._failed(error) from error
 
-    def commit(self, offsets: Mapping[TopicPartition, int], patience_seconds: float) -> None:
-        """1. the offsets become part of it; 2. all of it becomes visible. Raises MustAbort."""
+    def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives, patience_seconds: float) -> None:
+        """1. the offsets, of these lives of topics, become part of it; 2. all of it becomes visible. Raises
+        MustAbort."""
         assert self._group is not None  # noqa: S101 - begin came first
         group = self._group
-        self._done(Step.SENT)
+        self._done(RoutesStep.SENT)
         try:
-            self._ask(lambda: self._producer.send_offsets(offsets, group, STEP_SECONDS), patience_seconds)
-            self._done(Step.OFFSETS_SENT)
-            self._ask(lambda: self._producer.commit(STEP_SECONDS), patience_seconds)
+            send_offsets = partial(self._producer.send_offsets, offsets, group, STEP_SECONDS, lives)
+            self._ask("send_offsets", send_offsets, patience_seconds)
+            self._done(RoutesStep.OFFSETS_SENT)
+            self._ask("commit", lambda: self._producer.commit(STEP_SECONDS), patience_seconds)
         except BrokerError as error:
             raise self._failed(error) from error
         self._group = None
-        self._done(Step.COMMITTED)
+        self._done(RoutesStep.COMMITTED)
 
     def abort(self, patience_seconds: float) -> None:
         """Nothing of it will be seen by a read-committed reader."""
         if not self.is_open:
             return
-        self._ask(lambda: self._producer.abort(STEP_SECONDS), patience_seconds)
+        self._ask("abort", lambda: self._producer.abort(STEP_SECONDS), patience_seconds)
         self._group = None
+        self._done(RoutesStep.ABORTED)
 
     def _failed(self, error: BrokerError) -> Exception:
         if isinstance(error, Fenced):
@@ -167,21 +172,25 @@ class Transaction:
         is_too_large = isinstance(error, MessageTooLarge) or isinstance(first, MessageTooLarge)
         return MustAbort(first or error, is_too_large=is_too_large)
 
-    def _ask(self, step: Callable[[], None], patience_seconds: float) -> None:
+    def _ask(self, name: str, step: Callable[[], None], patience_seconds: float) -> None:
         """Nothing but the same step may follow a step without an answer."""
-        began = self._clock()
+        began, patience = self._clock(), min(patience_seconds, TRANSACTION_SECONDS)
+        is_told = False
         while True:
             try:
-                self._answer(step)
+                self._answer(name, step)
             except TransactionUnfinished as error:
                 waited = self._clock() - began
-                if waited > patience_seconds:
-                    raise TransactionStuck(error.step, waited, error.detail) from error
+                if waited > patience:
+                    raise TransactionStuck(name, waited, error.detail) from error
+                if not is_told:
+                    self._unanswered(name, error.detail)
+                is_told = True
                 self._keeps_on()
             else:
                 return
 
-    def _answer(self, step: Callable[[], None]) -> None:
+    def _answer(self, name: str, step: Callable[[], None]) -> None:
         """In a thread of its own, because the client library cannot be interrupted. Who gives up waiting ends
         the process, and the thread with it."""
         failures: list[BaseException] = []
@@ -193,10 +202,13 @@ class Transaction:
                 failures.append(failure)
 
         thread = threading.Thread(target=ask, name="transaction-step", daemon=True)
+        began = self._clock()
         thread.start()
         thread.join(LOOK_SECONDS)
         while thread.is_alive():
             self._keeps_on()
+            if (waited := self._clock() - began) > OVERDUE_SECONDS:
+                raise TransactionStuck(name, waited, "the Kafka client did not come back")
             thread.join(LOOK_SECONDS)
         if failures:
             raise failures[0]

@@ -57,7 +57,8 @@ class IngestSettings(BaseModel):
     slot: int | None = Field(
         None,
         ge=0,
-        description="number of this process among its sink's (a StatefulSet's ordinal); default: lowest free",
+        description="number of this process among its sink's (a StatefulSet's ordinal); default: "
+        "lowest free on this machine",
     )
     shutdown_seconds: float = Field(
         10.0, gt=0, allow_inf_nan=False, description="a stop finishes the batch and commits within this"

@@ -20,6 +20,7 @@ from ingest.settings import IngestSettings
 from ingest.state_places import StatePlaces
 from ingest.state_reduce import StateWindow
 from ingest.state_writer import Checkpoint, Flush, StateWriter
+from ingest.steps import StateStep, Steps
 from lake.errors import Transient as StoreTransient
 
 SINK = "state"
@@ -59,9 +60,11 @@ class StateSink:
     stall_seconds: float
     clock: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
+    done: Steps = lambda step: None
     _checkpoint_due: Ticker = field(init=False)
     _identity_due: Ticker = field(init=False)
     _lag_due: Ticker = field(init=False)
+    _quiet_too_long: Ticker = field(init=False)
     _reconnects: int = 0
     _rows_read: int = 0
     _rows_in_checkpoint: int = 0
@@ -79,6 +82,7 @@ class StateSink:
         self._checkpoint_due = Ticker(CHECKPOINT_SECONDS, self.clock)
         self._identity_due = Ticker(IDENTITY_SECONDS, self.clock)
         self._lag_due = Ticker(1.0, self.clock)
+        self._quiet_too_long = Ticker(IDENTITY_SECONDS, self.clock)
 
     def step(self) -> None:
         """The way of the data, one turn: settle what was written, poll, decode, reduce, write what is due."""
@@ -130,6 +134,7 @@ class StateSink:
     def on_assigned(self, partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Where each begins; what is held of the others stays."""
         begins = self.places.adopt(partitions)
+        self.done(StateStep.PLACED)
         self._identity_due.restart()
         if self._is_paused:
             self._resume()
@@ -143,6 +148,7 @@ class StateSink:
                 self.log.warning("flush_took_too_long", seconds=self.settings.revoke_seconds)
         except (BrokerTransient, StoreTransient) as error:
             self.log.warning("flush_failed", reason=str(error))
+        self.done(StateStep.FLUSHED)
         self._release(partitions)
         self.log.info("partitions_revoked", partitions=[str(key) for key in partitions])
 
@@ -160,6 +166,7 @@ class StateSink:
         self._collected += polled
         self._rows_read += sum(map(len, polled))
         self._unwritten_since = self.clock() if self._unwritten_since is None else self._unwritten_since
+        self.done(StateStep.POLLED)
         if sum(map(len, self._collected)) >= DECODED_AT_ONCE:
             self._decode()
 
@@ -167,12 +174,13 @@ class StateSink:
         runs, self._collected = self._collected, []
         for run in self.decoder.decode_all(runs):
             self.window.add(run)
+            self.done(StateStep.REDUCED)
 
     def _flush_if_due(self, *, is_full_poll: bool) -> None:
         if not self.writer.has_room:
             return
         if self._unwritten_since is None:
-            if self.places.is_uncommitted and self._is_checkpoint_due():
+            if self._is_worth_a_checkpoint() and self._is_checkpoint_due():
                 self._flush(with_checkpoint=True)
             return
         age = self.clock() - self._unwritten_since
@@ -180,6 +188,10 @@ class StateSink:
             return
         if age >= CATCH_UP_SECONDS or self._is_full() or not (is_full_poll or self._is_behind()):
             self._flush(with_checkpoint=self._is_checkpoint_due())
+
+    def _is_worth_a_checkpoint(self) -> bool:
+        """Without anything to write, too, now and then: only that finds a MongoDB that was set back."""
+        return self.places.is_uncommitted or (bool(self.places.next_offsets) and self._quiet_too_long.due())
 
     def _is_checkpoint_due(self) -> bool:
         """One at a time: the places remember what it covers."""
@@ -192,6 +204,7 @@ class StateSink:
         if with_checkpoint:
             checkpoint = Checkpoint(self.places.collection_id, self.places.held())
             self.places.begin_checkpoint()
+            self._quiet_too_long.restart()
             self._is_checkpointing = True
             self._rows_in_checkpoint = self._rows_read
         self.writer.submit(Flush(self.window.take(), checkpoint))
@@ -210,14 +223,18 @@ class StateSink:
             return
         self._is_checkpointing = False
         if not is_durable:  # 1
-            self.log.warning("collection_replaced", reason="MongoDB was wiped, restored or rebuilt")
+            self.log.warning(
+                "collection_replaced", reason="MongoDB was wiped, restored, rebuilt or started anew"
+            )
             self._astray.update(self.places.next_offsets)
             return
         offsets = self.places.in_checkpoint()
         self._ask_coordinator(offsets)
         self.consumer.commit(offsets)  # 2
+        self.done(StateStep.OFFSETS_COMMITTED)
         self._rows_committed = self._rows_in_checkpoint
         self.places.set_committed(offsets)  # 3
+        self.done(StateStep.MARKED)
 
     def _ask_coordinator(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Raises soon if the group's broker is away: a commit would find out after ten seconds and more."""

@@ -2,6 +2,7 @@
 no longer has. Live sinks go on meanwhile and lose nothing.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -17,21 +18,26 @@ from broker.settings import KafkaSettings
 from contracts.load import Registry
 from ingest.decoding import RunDecoder
 from ingest.metrics import SinkMetrics
+from ingest.process import Ticker
 from ingest.state import MOST_CANDIDATES
 from ingest.state_reduce import StateWindow
 from ingest.state_writer import WRITE_VEHICLES
+from ingest.steps import RebuildStep, Steps
 from lake.bronze import Bronze, BronzePartition
 from lake.history_state import history_states
 from lake.mongo import wait_ready as wait_mongo
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
-from lake.state_claim import RebuildClaim
+from lake.state_claim import RebuildClaim, RebuildTakenOver
 from lake.state_marks import StateMarks
 from lake.state_model import VehicleState
 from lake.storage import wait_ready as wait_lake
 
 WINDOW_BYTES = 32 * 1024 * 1024
 """Memory that candidates from Kafka may take before they are written."""
+
+PROGRESS_SECONDS = 2.0
+"""How often a long step says how far it is."""
 
 Stretches = dict[TopicPartition, list[tuple[int, int]]]
 """Offsets [begin, end) of partitions."""
@@ -55,10 +61,12 @@ def rebuild(
     *,
     report: Callable[[str], object] = lambda step: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    done: Steps = lambda step: None,
 ) -> Rebuilt:
     """Replaces the state by what the history says; afterwards it equals the one that the sinks would have.
 
     Until the swap the old state stays as it is, whatever happens; a rebuild that was killed is run again.
+    `done` is told each step: tests end the process there.
     """
     wait_topics(kafka, registry.topics())
     wait_mongo(mongo)
@@ -79,6 +87,7 @@ def rebuild(
             marks=opened.enter_context(StateMarks(mongo, "rebuild")),
             report=report,
             now=now,
+            done=done,
         ).run()
 
 
@@ -98,41 +107,61 @@ class StateRebuild:
     marks: StateMarks
     report: Callable[[str], object]
     now: Callable[[], datetime]
+    done: Steps = lambda step: None
+    clock: Callable[[], float] = time.monotonic
     _decoder: RunDecoder = field(init=False)
+    _progress_due: Ticker = field(init=False)
 
     def __post_init__(self) -> None:
         self._decoder = RunDecoder(self.registry, SinkMetrics("rebuild"))
+        self._progress_due = Ticker(PROGRESS_SECONDS, self.clock)
+        self._progress_due.restart()
 
     def run(self) -> Rebuilt:
         """1. A new collection gets what bronze holds at one version,
         2. and from Kafka what bronze does not hold, up to the logs' ends of then.
-        3. Both are on disk before the swap, which is one step for readers.
-        4. Where the new collection goes on is recorded: a sink that reaches its next checkpoint, or starts,
-           finds another collection and reads the log on from there.
-        5. What sinks wrote into the old collection meanwhile is read from Kafka once more, so that the result
-           is complete at once, sinks or not.
-        Killed before 3, the old state stays. Killed after it, sinks complete the new one by 4; without its
+        3. Both are on disk, and no other rebuild can swap any more,
+        4. before the swap, which is one step for readers.
+        5. Once that is on disk, where the new collection goes on is recorded: a sink that reaches its next
+           checkpoint, or starts, finds another collection and reads the log on from there.
+        6. What sinks wrote into the old collection meanwhile, or into the new one while its doubles were
+           united, is read from Kafka once more, so that the result is complete at once, sinks or not.
+        Killed before 4, the old state stays. Killed after it, sinks complete the new one by 5; without its
         record they read Kafka's whole log, which gives the same.
         """
         version = self.bronze.version
         self.report(f"reading the history at version {version}")
         vehicles = self._write_history(version)  # 1
+        self.done(RebuildStep.FILLED)
         ranges, ends = self._not_in_bronze()
         self.report(f"reading {_total(ranges)} further messages from Kafka")
         messages = self._replay(ranges, self.working)  # 2
-        self.claim.check()
+        self.done(RebuildStep.CAUGHT_UP)
         self.marks.make_durable()  # 3
+        self.claim.check()
+        leftovers = self.claim.drop_leftovers()
+        self.done(RebuildStep.DURABLE)
         self.report("replacing the state")
-        self.live.replace_with(self.working)
-        self.marks.record_rebuilt(self.marks.collection_id(), self._by_identity(ends))  # 4
-        messages += self._replay(self._since(ends), self.live)  # 5
+        if not self.live.replace_with(self.working):  # 4
+            raise RebuildTakenOver(self.live.name)
+        self.done(RebuildStep.SWAPPED)
+        self.live.unite_doubles()
         self.marks.make_durable()
+        self.claim.check()
+        self.marks.record_rebuilt(self.marks.collection_id(), self._by_identity(ends))  # 5
+        self.done(RebuildStep.RECORDED)
+        messages += self._replay(self._since(ends), self.live)  # 6
+        self.marks.make_durable()
+        self.done(RebuildStep.COMPLETED)
         self.live.ensure_view()
-        return Rebuilt(version, vehicles, messages, len(self.claim.drop_leftovers()))
+        return Rebuilt(version, vehicles, messages, len(leftovers))
 
     def _write_history(self, version: int) -> int:
-        states = history_states(self.lake, self.registry, version)
-        return sum(self._write(batch, self.working) for batch in _batches(states))
+        vehicles = 0
+        for batch in _batches(history_states(self.lake, self.registry, version)):
+            vehicles += self._write(batch, self.working)
+            self._tell(f"{vehicles:,} vehicles written")
+        return vehicles
 
     def _not_in_bronze(self) -> tuple[Stretches, dict[TopicPartition, int]]:
         """Per partition the stretches of the log that bronze does not have, and the log's end.
@@ -165,6 +194,7 @@ class StateRebuild:
                 for records in self.reader.read(partition, begin, end):
                     window.add(self._decoder.decode(records))
                     messages += len(records)
+                    self._tell(f"{messages:,} messages read")
                     if window.is_full(MOST_CANDIDATES, WINDOW_BYTES):
                         self._flush(window, into)
         self._flush(window, into)
@@ -179,6 +209,10 @@ class StateRebuild:
         if into is self.working:
             self.claim.check()
         return into.write(batch)
+
+    def _tell(self, progress: str) -> None:
+        if self._progress_due.due():
+            self.report(progress)
 
     def _names(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, BronzePartition]:
         topic_ids = self.identities.read(self.registry.topics())

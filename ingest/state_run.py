@@ -13,13 +13,14 @@ from broker.settings import KafkaSettings
 from contracts.load import Registry
 from ingest.decoding import RunDecoder
 from ingest.metrics import SinkMetrics
-from ingest.process import Stop, Target, Ticker, logger, serving_metrics
+from ingest.process import Stop, Target, Ticker, answered, logger, serving_metrics
 from ingest.settings import IngestSettings
 from ingest.slots import lease
 from ingest.state import SINK, StateSink
 from ingest.state_places import StatePlaces
 from ingest.state_reduce import StateWindow
 from ingest.state_writer import StateWriter, WriterFailed
+from ingest.steps import Steps
 from lake.mongo import wait_ready
 from lake.settings import MongoSettings
 from lake.state import StateStore
@@ -43,10 +44,12 @@ def run(
     until_caught_up: bool = False,
     metrics: SinkMetrics | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    done: Steps = lambda step: None,
 ) -> None:
     """Keeps the state up to date until `stop` is requested, or until the log's ends of now are reached.
 
-    Raises the errors of `ingest.errors`, `broker.errors` and `lake.errors`; nothing is lost by any of them.
+    `done` is told each step: tests end the process there. Raises the errors of `ingest.errors`,
+    `broker.errors` and `lake.errors`; nothing is lost by any of them.
     """
     metrics = metrics or SinkMetrics(SINK)
     wait_topics(kafka, registry.topics(), sleep=stop.sleep)
@@ -62,7 +65,7 @@ def run(
         log = logger(SINK)
         consumer = GroupConsumer(kafka, SINK, prefetch=LATENCY, offset_reset="error", instance_id=slot.name)
         writer = StateWriter(
-            store, marks, metrics, log, patience_seconds=ingest.store_patience_seconds, now=now
+            store, marks, metrics, log, patience_seconds=ingest.store_patience_seconds, now=now, done=done
         )
         sink = StateSink(
             consumer,
@@ -75,9 +78,12 @@ def run(
             log,
             stall_seconds=kafka.max_poll_interval_ms / 1000 * STALL_SHARE,
             pause=stop.wait,
+            done=done,
         )
         try:
-            ends = log_ends(kafka, registry.topics()) if until_caught_up else None
+            ends = (
+                answered(lambda: log_ends(kafka, registry.topics()), stop, log) if until_caught_up else None
+            )
             with serving_metrics(metrics, ingest) as port:
                 log.info("started", name=slot.name, database=mongo.database, metrics_port=port)
                 consumer.subscribe(registry.topics(), sink)

@@ -17,8 +17,9 @@ from typing import Protocol, TypeVar
 from ingest.metrics import SinkMetrics
 from ingest.process import Log
 from ingest.state_reduce import Candidates
+from ingest.steps import StateStep, Steps
 from lake.errors import StateRefused, Transient
-from lake.state_marks import Mark
+from lake.state_marks import Held
 from lake.state_model import VehicleState
 
 WRITE_VEHICLES = 1000
@@ -45,7 +46,7 @@ class Store(Protocol):
 class Barrier(Protocol):
     """What the writer needs of the marks."""
 
-    def barrier(self, collection_id: str, marks: Iterable[Mark]) -> bool: ...
+    def barrier(self, collection_id: str, held: Held) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Checkpoint:
     """Asks for everything written so far to be on disk, in the collection it was meant for."""
 
     collection_id: str
-    marks: frozenset[Mark]
+    held: Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,10 @@ class StateWriter:
         patience_seconds: float,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
+        done: Steps = lambda step: None,
     ) -> None:
         self._store, self._barrier, self._metrics, self._log = store, barrier, metrics, log
-        self._patience, self._now, self._clock = patience_seconds, now, clock
+        self._patience, self._now, self._clock, self._done = patience_seconds, now, clock, done
         self._abandoned = threading.Event()
         self._changed = threading.Condition()
         self._flushes: deque[Flush] = deque()
@@ -166,12 +168,14 @@ class StateWriter:
         states = flush.candidates.states(written_us)
         while batch := list(islice(states, WRITE_VEHICLES)):
             self._metrics.state_operations(self._patiently(partial(self._write_batch, batch)))
+            self._done(StateStep.WRITTEN)
         is_durable = None
         if flush.checkpoint is not None:
             checkpoint = flush.checkpoint
             is_durable = self._patiently(
-                partial(self._barrier.barrier, checkpoint.collection_id, checkpoint.marks)
+                partial(self._barrier.barrier, checkpoint.collection_id, checkpoint.held)
             )
+            self._done(StateStep.DURABLE)
         self._measure(flush, began)
         return is_durable
 

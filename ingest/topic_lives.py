@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from broker.identity import life_of_offsets
 from ingest.errors import TopicRecreated
 from ingest.process import Ticker
 
@@ -36,6 +37,10 @@ class TopicLives:
             if identity != known:
                 raise TopicRecreated(topic, known, identity)
         self._known = found
+
+    def of_offsets(self) -> Mapping[str, str]:
+        """Which life of each topic the group's offsets belong to, as of the last check."""
+        return {topic: life_of_offsets(topic, identity) for topic, identity in self._known.items()}
 
     def check_if_due(self) -> None:
         """Now and then: always where asking costs nothing."""
