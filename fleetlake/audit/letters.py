@@ -6,11 +6,13 @@ coordinates and its payload's hash, so lives of a topic that used the same offse
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
 import polars as pl
 
+from broker.identity import life_of_offsets
 from broker.record import TopicPartition
 from fleetlake.audit.findings import Findings, Problem
 from fleetlake.audit.log import Log
@@ -58,7 +60,6 @@ class LettersAudit:
     landed: LandedCoordinates
     routed: Mapping[TopicPartition, int]
     reports: Mapping[TopicPartition, PartitionReport]
-    has_incarnations: bool
     findings: Findings
 
     def check(self, topic: str, dead_letter_topic: str) -> LettersReport:
@@ -69,16 +70,15 @@ class LettersAudit:
         report.letters = len(letters)
         copies = letters.group_by(_MESSAGE).agg(pl.len().alias("letters"), pl.first("contract_hash"))
         rows = rejected.group_by(_MESSAGE).agg(
-            pl.len().alias("rows"), pl.max("kafka_ms"), pl.max("is_present").alias("is_present")
+            pl.n_unique("life").alias("lives"), pl.max("kafka_ms"), pl.max("is_present").alias("is_present")
         )
         both = rows.join(copies, on=_MESSAGE, how="full", coalesce=True).sort("partition", "offset")
         report.rejected = rows.filter("is_present").height
         self._check_missing(
             report, both.filter(pl.col("letters").is_null() & pl.col("is_present")), oldest_ms
         )
-        allowed = pl.lit(1) if self.has_incarnations else pl.max_horizontal(pl.lit(1), "rows")
-        self._check_doubled(report, both.filter(pl.col("letters") > allowed))
-        self._check_stray(report, both.filter(pl.col("rows").is_null()))
+        self._check_doubled(report, both.filter(pl.col("letters") > pl.max_horizontal(pl.lit(1), "lives")))
+        self._check_stray(report, both.filter(pl.col("lives").is_null()))
         return report
 
     def _check_missing(self, report: LettersReport, rows: pl.DataFrame, oldest_ms: float) -> None:
@@ -101,11 +101,10 @@ class LettersAudit:
 
     def _check_stray(self, report: LettersReport, rows: pl.DataFrame) -> None:
         """A letter of a message that bronze has, and did not reject."""
-        for row in rows.iter_rows(named=True):
-            landed = self.reports.get(TopicPartition(report.topic, row["partition"]))
-            if landed is None or not landed.begin <= row["offset"] < (landed.checkpoint or 0):
-                continue  # history has not landed it yet, or began behind it
-            here = self.landed.rows_at(report.topic, row["partition"], row["offset"])
+        passed = [row for row in rows.iter_rows(named=True) if self._is_passed(report.topic, row)]
+        landed = self.landed.rows_at(report.topic, [(row["partition"], row["offset"]) for row in passed])
+        for row in passed:
+            here = landed[row["partition"], row["offset"]]
             if any(found.contract_hash not in {None, row["contract_hash"]} for found in here):
                 where = f"{report.topic}/{row['partition']} offset {row['offset']}"
                 self.findings.remark(f"{where}: only routes rejected it, by another version of the contract")
@@ -113,6 +112,11 @@ class LettersAudit:
             report.stray += 1
             detail = f"a dead letter in {report.dead_letter_topic}, but bronze has no such rejected message"
             self._problem("dead_letter_stray", report, row, detail)
+
+    def _is_passed(self, topic: str, row: Mapping[str, Any]) -> bool:
+        """False where history has not landed it yet, or began behind it."""
+        landed = self.reports.get(TopicPartition(topic, row["partition"]))
+        return landed is not None and landed.begin <= row["offset"] < (landed.checkpoint or 0)
 
     def _problem(
         self, kind: str, report: LettersReport, row: Mapping[str, Any], detail: str, count: int = 1
@@ -148,6 +152,7 @@ class LettersAudit:
             pl.col("digest").fill_null(NO_DIGEST),
             "kafka_ms",
             (pl.col("topic_id") == present).alias("is_present"),
+            pl.col("topic_id").map_elements(partial(life_of_offsets, topic), pl.String).alias("life"),
         )
 
 

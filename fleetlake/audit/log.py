@@ -11,6 +11,7 @@ from broker.offsets import Offsets
 from broker.reader import PartitionReader
 from broker.record import Records, TopicPartition
 from broker.settings import KafkaSettings
+from broker.topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Log:
     topic_ids: dict[str, str]
     spans: dict[TopicPartition, Span]
     reader: PartitionReader
+    compacted: frozenset[str] = frozenset()
+    """Topics from which Kafka removes messages between others."""
 
     @classmethod
     def look(cls, settings: KafkaSettings, reader: PartitionReader, topics: Iterable[str]) -> "Log":
@@ -38,7 +41,8 @@ class Log:
         offsets = Offsets(settings, admin)
         starts, ends = offsets.starts(names), offsets.ends(names)
         spans = {key: Span(starts[key], end) for key, end in ends.items()}
-        return cls(TopicIdentities(settings).read(names), spans, reader)
+        compacted = Topics(settings, admin).compacted(names)
+        return cls(TopicIdentities(settings).read(names), spans, reader, compacted)
 
     def read(self, partition: TopicPartition, begin: int, end: int) -> Iterator[Records]:
         """The committed records of [begin, end) that Kafka still has, in order."""

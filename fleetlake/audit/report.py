@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleetlake.audit.cures import cures_of
 from fleetlake.audit.findings import Findings
 from fleetlake.audit.letters import LettersReport
 from fleetlake.audit.partitions import PartitionReport
@@ -23,6 +24,11 @@ class AuditReport:
     def is_ok(self) -> bool:
         return self.findings.is_clean
 
+    @property
+    def cures(self) -> dict[str, str]:
+        """By kind of problem found, the command that cures it."""
+        return cures_of(sorted(self.findings.counts))
+
     def as_json(self) -> dict[str, Any]:
         return {
             "ok": self.is_ok,
@@ -32,5 +38,6 @@ class AuditReport:
             "dead_letters": [report.as_json() for report in self.dead_letters],
             "problems": [problem.as_json() for problem in self.findings.problems],
             "problem_counts": dict(self.findings.counts),
+            "cures": self.cures,
             "remarks": list(self.findings.remarks),
         }

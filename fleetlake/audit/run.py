@@ -149,8 +149,7 @@ class Audit:
         present: Mapping[TopicPartition, PartitionReport],
     ) -> None:
         self.progress("comparing rejected messages with dead letters")
-        has_incarnations = self.kafka.incarnation_file is not None
-        letters = LettersAudit(log, landed, routed, present, has_incarnations, self.report.findings)
+        letters = LettersAudit(log, landed, routed, present, self.report.findings)
         for contract in self.registry.contracts.values():
             for topic in contract.topics:
                 if log.partitions_of(topic) and log.partitions_of(contract.dead_letter_topic):
@@ -197,10 +196,11 @@ class Audit:
         read: dict[TopicPartition, int] = {}
         for key in present:
             topic_id = log.topic_ids[key.topic]
-            if Mark(key.topic, topic_id, key.partition) in held:
-                read[key] = offsets.get(key, 0)
-            else:
+            mark = held.get(Mark(key.topic, topic_id, key.partition))
+            if mark is None:
                 read[key] = rebuilt.get((topic_id, key.partition), 0)
+            else:
+                read[key] = min(mark, offsets.get(key, 0))
         return read
 
     def _remark_contracts(self, landed: LandedCoordinates) -> None:

@@ -1,6 +1,7 @@
 """An audit's report for people: a table of topics, state and dead letters in a line each, the verdict."""
 
 from itertools import groupby
+from operator import itemgetter
 
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,8 @@ def show(report: AuditReport, console: Console) -> None:
     console.print()
     for problem in report.findings.problems:
         console.print(problem.line)
+    for cure, kinds in groupby(report.cures.items(), itemgetter(1)):
+        console.print(f"cure of {', '.join(kind for kind, _ in kinds)}: {cure}")
     console.print(_verdict(report))
 
 

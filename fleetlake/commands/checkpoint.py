@@ -1,4 +1,4 @@
-"""`fleetlake checkpoint`: look at where the history stands, and the two repairs an operator may need."""
+"""`fleetlake checkpoint`: look at where the history stands, and repair places that sinks cannot leave."""
 
 import json
 from typing import Annotated
@@ -10,15 +10,20 @@ from rich.table import Table
 from broker.identity import TopicIdentities
 from broker.offsets import Offsets
 from broker.record import TopicPartition
+from broker.topic_lives_file import renew_life
 from contracts.load import load_registry
 from fleetlake.commands.plain_text import counted
 from fleetlake.settings import Settings
 from fleetlake.stack.presence import require_choice, require_server
-from ingest.checkpoints import Moved, NothingToRepair, restore_missing, skip_lost
+from ingest.checkpoints import Moved, NothingToRepair, reroute, restore_missing, skip_lost
 from lake.bronze import Bronze, BronzePartition
 from lake.storage import wait_ready
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Where the history stands; repairs.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Where the history stands; repairs of its places and those of routes.",
+)
 
 Topic = Annotated[str, typer.Argument(help="A source topic.")]
 Partition = Annotated[int, typer.Argument(min=0, help="Its partition.")]
@@ -77,6 +82,45 @@ def restore(topic: Topic, partition: Partition) -> None:
     place = TopicPartition(topic, partition)
     moved: Moved = restore_missing(_bronze(settings), place, _topic_id(settings, topic))
     typer.echo(f"{place}: history goes on at offset {moved.now}")
+
+
+@app.command("renew")
+def renew(topic: Topic) -> None:
+    """Begin anew with a topic that was deleted and made again on the embedded broker, which does not tell.
+
+    All sinks read it from its start, under a new identity. Kafka tells such a topic by its id.
+    """
+    settings = Settings()
+    require_choice(settings, "kafka")
+    ends = Offsets(settings.kafka).ends([topic])
+    if settings.kafka.incarnation_file is None:
+        problem = "Kafka's topic id tells when it is made anew; there is nothing to do by hand"
+        raise NothingToRepair(next(iter(ends)), problem)
+    renew_life(settings.kafka.incarnation_file, topic)
+    waiting = counted(sum(ends.values()), "message")
+    typer.echo(
+        f"{topic} begins anew: its {waiting} are read again under identity {_topic_id(settings, topic)}"
+    )
+
+
+@app.command("reroute")
+def go_on_routing(
+    topic: Topic,
+    partition: Partition,
+    from_start: Annotated[
+        bool, typer.Option("--from-start", help="Route everything in the log, though some of it was before.")
+    ] = False,
+) -> None:
+    """Go on with routes at the end of a log that went back behind what it had routed.
+
+    Routes must not run meanwhile. What was appended since the log went back is not routed.
+    """
+    settings = Settings()
+    require_choice(settings, "kafka")
+    place = TopicPartition(topic, partition)
+    low, high = _log(settings, place)
+    moved = reroute(Offsets(settings.kafka), place, low, high, is_at_start=from_start)
+    typer.echo(f"{place}: routes goes on at offset {moved.now}, it was at {moved.before}")
 
 
 def _log(settings: Settings, place: TopicPartition) -> tuple[int, int]:

@@ -1,19 +1,22 @@
-"""Checks of the stores: MongoDB answers, the lake takes and gives back, the tables are there."""
+"""Checks of the stores: MongoDB answers, the lake takes and gives back, bronze's files can be opened."""
 
 from collections.abc import Iterator
 
+from fleetlake.commands.plain_text import counted
 from fleetlake.doctor.findings import Finding, fine, note, wrong
 from fleetlake.settings import masked_url
+from lake.bronze_probe import probe
 from lake.errors import LakeError
 from lake.mongo import wait_ready
 from lake.probe import check_usable
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
-from lake.storage import storage
+from lake.storage import Storage, storage
 from lake.tables import exists
 
 QUICK_SECONDS = 3.0
 BRONZE = "bronze.events"
+RESTORE = "restore it from the store's versions or a copy; `fleetlake audit` names what is missing"
 
 
 def check_mongo(settings: MongoSettings) -> Iterator[Finding]:
@@ -46,3 +49,20 @@ def check_lake(settings: LakeSettings) -> Iterator[Finding]:
         yield note(
             "lake", f"there is no table {BRONZE} yet: nothing has landed", "`fleetlake ingest history`"
         )
+        return
+    yield from _check_bronze(store)
+
+
+def _check_bronze(store: Storage) -> Iterator[Finding]:
+    try:
+        probed = probe(store)
+    except LakeError as error:
+        yield wrong("lake", f"{BRONZE} cannot be opened: {error}", RESTORE)
+        return
+    for broken in probed.broken:
+        yield wrong(
+            "lake", f"{BRONZE} has a file that cannot be read: {broken.path}: {broken.problem}", RESTORE
+        )
+    if not probed.broken:
+        opened = counted(probed.opened, "file")
+        yield fine("lake", f"{BRONZE} is at version {probed.version}; {opened} opened, the newest")

@@ -1,0 +1,23 @@
+"""The command that cures what an audit has found, where there is one. A kind that is not listed here has no
+command that undoes it: what is lost is lost, and what somebody changed is theirs to explain."""
+
+from collections.abc import Iterable
+
+REBUILD = (
+    "`fleetlake state rebuild` computes the state anew from the history and from Kafka; sinks may run on"
+)
+RESTORE = "`fleetlake checkpoint restore TOPIC PARTITION` sets the checkpoint behind the last row"
+
+CURES = {
+    "state_differs": REBUILD,
+    "state_missing": REBUILD,
+    "state_unreadable": REBUILD,
+    "state_without_history": REBUILD,
+    "checkpoint_missing": RESTORE,
+}
+"""By kind of problem."""
+
+
+def cures_of(kinds: Iterable[str]) -> dict[str, str]:
+    """The cures of those kinds that have one."""
+    return {kind: CURES[kind] for kind in kinds if kind in CURES}
