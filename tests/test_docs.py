@@ -11,6 +11,7 @@ from fleetlake.commands import COMMANDS
 from fleetlake.settings import Settings
 from ingest.metrics import SinkMetrics
 from lake.schemas import BRONZE
+from tests.faults.__main__ import load_cases
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -69,6 +70,29 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
     """Relative links name files of the project."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
         assert (document.parent / target).exists(), target
+
+
+def test_what_the_guarantees_rest_on_exists() -> None:
+    """Each test and each fault case that docs/guarantees.md names can be run."""
+    page = text("docs/guarantees.md")
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    tests = set(re.findall(r"`(test_\w+)`", page))
+    assert tests <= set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
+    assert cases_named_in(page) <= load_cases().keys()
+
+
+def test_every_promise_names_what_shows_it() -> None:
+    """A promise without a test or a fault case is only a sentence."""
+    promises = re.split(r"^## ", text("docs/guarantees.md"), flags=re.MULTILINE)
+    numbered = [promise for promise in promises if re.match(r"\d\.", promise)]
+    assert len(numbered) == 8
+    assert [promise for promise in numbered if "Tests: `test_" not in promise] == []
+
+
+def cases_named_in(page: str) -> set[str]:
+    """Names in the paragraphs that list fault cases."""
+    listed = re.findall(r"^Fault cases: (.*?)(?:\.\n|\n\n|\Z)", page, re.MULTILINE | re.DOTALL)
+    return {name for names in listed for name in re.findall(r"`(\w+)`", names)}
 
 
 def text(name: str) -> str:

@@ -1,9 +1,11 @@
 """The servers that the other tests rely on."""
 
-from fleetlake.stack.embedded import Server, listens
+from fleetlake.stack.server import Server, listens
 
 
-def test_embedded_servers_listen_on_loopback(kafka_server: Server, mongo_server: Server) -> None:
-    """Both embedded servers are up and reachable."""
-    assert listens(kafka_server.port)
+def test_servers_listen_on_loopback(kafka: str, mongo_server: Server) -> None:
+    """Broker and MongoDB are up and reachable."""
+    host, _, port = kafka.partition(":")
+    assert host == "127.0.0.1"
+    assert listens(int(port))
     assert listens(mongo_server.port)

@@ -26,9 +26,10 @@ from typing import Any
 from broker.offsets import group_offsets, log_ends
 from broker.settings import KafkaSettings
 from fleetlake.stack.embedded import start_kafka
-from ingest.routes_transaction import Step
 from ingest.settings import IngestSettings
+from ingest.steps import RoutesStep
 from tests.ingest.routes_fleet import Fleet, problems, project_root
+from tests.ingest.routes_process import TRANSACTION
 
 DRAIN_SECONDS = 120.0
 TICK_SECONDS = 0.1
@@ -42,8 +43,8 @@ class Crew:
         self.kills: Counter[str] = Counter()
         self.unexpected: list[int] = []
         self._fleet, self._folder = fleet, folder
-        self._steps, self._counts = cycle(Step), cycle(TRANSACTIONS_BEFORE_DEATH)
-        self._doomed: dict[int, Step | None] = {}
+        self._steps, self._counts = cycle(TRANSACTION), cycle(TRANSACTIONS_BEFORE_DEATH)
+        self._doomed: dict[int, RoutesStep | None] = {}
         self._living: dict[int, subprocess.Popen[bytes]] = {}
         for member in range(size):
             self._start(member, is_doomed=True)
@@ -88,7 +89,7 @@ class Crew:
             self._living[member] = subprocess.Popen(
                 [sys.executable, "-m", "tests.ingest.routes_process", *words], cwd=project_root(), stderr=log
             )
-        self._doomed[member] = Step(crash[0]) if crash else None
+        self._doomed[member] = RoutesStep(crash[0]) if crash else None
 
     def _stop(self, member: int) -> int:
         """0, also for one that died by its own hand just before. One that is not up yet is waited for."""
@@ -183,7 +184,7 @@ def verdict(runs: list[dict[str, Any]]) -> dict[str, Any]:
     is_right = all(not each["problems"] and each["maxima"] == each["expected"] for each in runs)
     is_same = all(each["maxima"] == runs[0]["maxima"] for each in runs)
     is_clean = all(not any(each["exit_codes_of_stops"]) and not each["other_deaths"] for each in runs)
-    is_killed = all(kills[step] for step in Step)
+    is_killed = all(kills[step] for step in TRANSACTION)
     return {
         "ok": is_right and is_same and is_clean and is_killed,
         "same_maxima": is_same,

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition as Place
 from broker.admin import Admin
 from broker.consumer import GroupConsumer, OffsetReset
 from broker.producer import Producer
+from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec
@@ -22,10 +23,13 @@ def settings(kafka_settings: KafkaSettings) -> KafkaSettings:
     return kafka_settings.model_copy(update={"fetch_on_demand": False})
 
 
-@pytest.fixture(params=["plain", "on demand"])
-def either(request: pytest.FixtureRequest, kafka_settings: KafkaSettings) -> KafkaSettings:
-    """Both ways of fetching."""
-    return kafka_settings.model_copy(update={"fetch_on_demand": request.param == "on demand"})
+@pytest.fixture(params=["plain", "on demand", pytest.param("KIP-848", marks=pytest.mark.real_kafka)])
+def any_way(request: pytest.FixtureRequest, kafka_settings: KafkaSettings) -> KafkaSettings:
+    """Both ways of fetching, and both protocols of a group where the broker has them."""
+    protocol = "consumer" if request.param == "KIP-848" else "classic"
+    return kafka_settings.model_copy(
+        update={"fetch_on_demand": request.param == "on demand", "group_protocol": protocol}
+    )
 
 
 @pytest.fixture
@@ -54,6 +58,13 @@ def send(settings: KafkaSettings) -> Send:
         assert not producer.failed
 
     return write
+
+
+@pytest.fixture
+def reader(settings: KafkaSettings) -> Iterator[PartitionReader]:
+    """Reads partitions without a group."""
+    with PartitionReader(settings) as reader:
+        yield reader
 
 
 @pytest.fixture

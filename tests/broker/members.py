@@ -11,6 +11,13 @@ from broker.settings import KafkaSettings
 DEADLINE_S = 30.0
 
 
+def eventually(condition: Callable[[], bool], timeout_s: float = DEADLINE_S) -> None:
+    """What a commit wrote is seen a moment after it returned."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+
+
 class MakeTopic(Protocol):
     """Creates a topic of the test's own."""
 

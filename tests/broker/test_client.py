@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from broker import errors
 from broker.client import client_options, translate
-from broker.consumer import group_options
+from broker.group_options import group_options
 from broker.prefetch import LATENCY, SCAN, THROUGHPUT, Prefetch
 from broker.settings import KafkaSettings
 
@@ -47,9 +47,9 @@ def test_options_that_carry_a_promise_are_not_passed_through() -> None:
 
 
 def test_the_new_group_protocol_leaves_to_the_broker_what_it_decides() -> None:
-    """With KIP-848 session timeout and assignor are not the client's to set."""
+    """With KIP-848 a client sets neither session timeout nor assignor, and has no static members."""
     classic = group_options(KafkaSettings(), "g", THROUGHPUT, "earliest", "slot-1")
-    modern = group_options(KafkaSettings(group_protocol="consumer"), "g", THROUGHPUT, "error", None)
+    modern = group_options(KafkaSettings(group_protocol="consumer"), "g", THROUGHPUT, "error", "slot-1")
 
     assert classic["partition.assignment.strategy"] == "cooperative-sticky"
     assert classic["session.timeout.ms"] == 10_000

@@ -1,5 +1,8 @@
 """What a group member returns, and where it stands, against the real broker."""
 
+import threading
+from typing import Any
+
 import pytest
 from confluent_kafka import KafkaError
 from pydantic import SecretStr
@@ -10,20 +13,20 @@ from broker.errors import AuthenticationFailed, Fenced, OffsetOutOfRange, TopicM
 from broker.producer import Producer, TransactionalProducer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import DeleteBefore, Join, MakeTopic, Send
+from tests.broker.members import DeleteBefore, Join, MakeTopic, Send, eventually
 
 
 def test_messages_come_as_columns_of_one_partition(
-    either: KafkaSettings, make_topic: MakeTopic, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, join: Join
 ) -> None:
     """Offsets, times, keys, headers and values of a run belong together."""
     topic = make_topic()
-    producer = Producer(either)
+    producer = Producer(any_way)
     producer.send(topic, b"a", b"1", [("h", b"x"), ("none", None)])
     producer.send(topic, None, None)
     producer.flush()
 
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.poll_values(2)
 
     run = member.runs[0]
@@ -36,14 +39,14 @@ def test_messages_come_as_columns_of_one_partition(
 
 
 def test_messages_of_several_partitions_are_runs_in_offset_order(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """No run mixes partitions, and no partition goes back."""
     topic = make_topic(3)
     for partition in range(3):
         send(topic, *(b"%d" % number for number in range(50)), partition=partition)
 
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.poll_values(150)
 
     for partition in range(3):
@@ -53,12 +56,12 @@ def test_messages_of_several_partitions_are_runs_in_offset_order(
 
 
 def test_no_more_records_than_asked_for_are_returned(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """`max_records` bounds a poll, and nothing is lost by it."""
     topic = make_topic()
     send(topic, *(b"%d" % number for number in range(25)))
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
 
     while len(member.values) < 25:
         assert sum(map(len, member.poll(max_records=7))) <= 7
@@ -67,19 +70,19 @@ def test_no_more_records_than_asked_for_are_returned(
 
 
 def test_a_partition_begins_where_the_listener_says(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """A given start wins over the group's offset; a partition left out begins at the group's."""
     topic = make_topic(2)
     for partition in range(2):
         send(topic, b"0", b"1", b"2", b"3", partition=partition)
     first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
-    earlier = join([topic], settings=either)
+    earlier = join([topic], settings=any_way)
     earlier.poll_values(8)
     earlier.consumer.commit({first: 1, second: 3})
     earlier.consumer.close()
 
-    member = join([topic], settings=either, starts={first: 2})
+    member = join([topic], settings=any_way, starts={first: 2})
     member.poll_until(lambda: len(member.values) >= 3)
 
     assert sorted((run.partition, run.offsets[0]) for run in member.runs) == [(0, 2), (1, 3)]
@@ -87,7 +90,7 @@ def test_a_partition_begins_where_the_listener_says(
 
 @pytest.mark.parametrize(("reset", "expected"), [("earliest", [b"old", b"new"]), ("latest", [b"new"])])
 def test_a_group_without_offsets_begins_by_the_reset_rule(
-    either: KafkaSettings,
+    any_way: KafkaSettings,
     make_topic: MakeTopic,
     send: Send,
     join: Join,
@@ -97,7 +100,7 @@ def test_a_group_without_offsets_begins_by_the_reset_rule(
     """earliest takes what is there, latest only what comes after the assignment."""
     topic = make_topic()
     send(topic, b"old")
-    member = join([topic], settings=either, offset_reset=reset)
+    member = join([topic], settings=any_way, offset_reset=reset)
     member.poll_until(lambda: bool(member.consumer.assignment()))
 
     send(topic, b"new")
@@ -106,11 +109,11 @@ def test_a_group_without_offsets_begins_by_the_reset_rule(
 
 
 def test_positions_count_aborted_and_control_records(
-    either: KafkaSettings, make_topic: MakeTopic, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, join: Join
 ) -> None:
     """The next offset lies behind what a read-committed reader passed over, without any row for it."""
     topic = make_topic(2)
-    writer = TransactionalProducer(either, topic)
+    writer = TransactionalProducer(any_way, topic)
     writer.init()
     writer.begin()
     writer.send(topic, b"k", b"kept", partition=0)
@@ -120,7 +123,7 @@ def test_positions_count_aborted_and_control_records(
     writer._client.flush(10)
     writer.abort()  # offset 2 is aborted, 3 its marker
 
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     place = TopicPartition(topic, 0)
     member.poll_until(lambda: member.consumer.positions().get(place, 0) >= 4)
 
@@ -129,17 +132,17 @@ def test_positions_count_aborted_and_control_records(
 
 
 def test_nothing_of_an_open_transaction_is_returned(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """A reader stops at the first open transaction, and goes on when it ends."""
     topic = make_topic()
-    writer = TransactionalProducer(either, topic)
+    writer = TransactionalProducer(any_way, topic)
     writer.init()
     writer.begin()
     writer.send(topic, b"k", b"in", partition=0)
     writer._client.flush(10)
     send(topic, b"behind")
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.poll_until(lambda: bool(member.consumer.assignment()))
     for _ in range(5):
         assert member.poll() == []
@@ -150,12 +153,12 @@ def test_nothing_of_an_open_transaction_is_returned(
 
 
 def test_a_seek_goes_back_and_drops_what_was_fetched_ahead(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """After a seek the position is the target at once, and the next record is the one there."""
     topic = make_topic()
     send(topic, *(b"%d" % number for number in range(100)))
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.take(10)
     place = TopicPartition(topic, 0)
 
@@ -167,11 +170,11 @@ def test_a_seek_goes_back_and_drops_what_was_fetched_ahead(
 
 
 def test_a_paused_partition_is_silent_until_resumed(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """Others go on meanwhile, and nothing is lost."""
     topic = make_topic(2)
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.poll_until(lambda: len(member.consumer.assignment()) == 2)
     quiet = TopicPartition(topic, 0)
     member.consumer.pause([quiet])
@@ -186,12 +189,12 @@ def test_a_paused_partition_is_silent_until_resumed(
 
 
 def test_a_seek_leaves_a_paused_partition_paused(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """Only `resume` wakes it; then it goes on at the target."""
     topic = make_topic()
     send(topic, b"0", b"1", b"2")
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.poll_values(3)
     place = TopicPartition(topic, 0)
     member.consumer.pause([place])
@@ -205,7 +208,7 @@ def test_a_seek_leaves_a_paused_partition_paused(
 
 @pytest.mark.parametrize("wanted", [50, 1])
 def test_an_offset_outside_the_log_is_named(
-    either: KafkaSettings,
+    any_way: KafkaSettings,
     make_topic: MakeTopic,
     send: Send,
     join: Join,
@@ -217,7 +220,7 @@ def test_an_offset_outside_the_log_is_named(
     send(topic, b"0", b"1", b"2", b"3")
     place = TopicPartition(topic, 0)
     delete_before(place, 2)
-    member = join([topic], settings=either, offset_reset="error", starts={place: wanted})
+    member = join([topic], settings=any_way, offset_reset="error", starts={place: wanted})
 
     with pytest.raises(OffsetOutOfRange) as caught:
         member.poll_until(lambda: False)
@@ -228,20 +231,76 @@ def test_an_offset_outside_the_log_is_named(
     assert member.poll_values(2) == [b"2", b"3"]
 
 
+def test_every_partition_outside_of_its_log_is_told_until_it_is_sought(
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join, delete_before: DeleteBefore
+) -> None:
+    """Retention removes segments of many partitions at once, and none of them may fall silent."""
+    topic = make_topic(3)
+    places = [TopicPartition(topic, number) for number in range(3)]
+    for place in places:
+        send(topic, *(b"%d-%d" % (place.partition, number) for number in range(4)), partition=place.partition)
+        delete_before(place, 2)
+    member = join([topic], settings=any_way, offset_reset="error", starts=dict.fromkeys(places, 0))
+
+    told: set[int] = set()
+    while len(told) < 3:
+        with pytest.raises(OffsetOutOfRange) as caught:
+            member.poll_until(lambda: False)
+        with pytest.raises(OffsetOutOfRange) as again:
+            member.poll_until(lambda: False)
+        assert (again.value.partition, again.value.low) == (caught.value.partition, 2)
+        assert caught.value.partition not in told
+        told.add(caught.value.partition)
+        member.consumer.seek(places[caught.value.partition], caught.value.low)
+
+    assert sorted(member.poll_values(6)) == [b"0-2", b"0-3", b"1-2", b"1-3", b"2-2", b"2-3"]
+
+
+def test_a_client_that_does_not_come_back_from_closing_is_left(
+    any_way: KafkaSettings, make_topic: MakeTopic, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything was given up before; a sink must be able to end."""
+    coming_back = threading.Event()
+
+    class Hanging:
+        def __init__(self, client: Any) -> None:
+            self._client = client
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._client, name)
+
+        def close(self) -> None:
+            coming_back.wait(30)
+            self._client.close()
+
+    member = join([make_topic()], settings=any_way)
+    member.poll_until(lambda: bool(member.consumer.assignment()))
+    monkeypatch.setattr("broker.consumer.CLOSE_TIMEOUT_S", 0.2)
+    client = member.consumer._consumer
+    monkeypatch.setattr(member.consumer, "_consumer", Hanging(client))
+    try:
+        member.consumer.close()
+        assert member.consumer.assignment() == []
+    finally:
+        coming_back.set()
+        eventually(lambda: not any(thread.name == "kafka-close" for thread in threading.enumerate()))
+        monkeypatch.undo()
+
+
 def test_a_group_without_offsets_and_without_a_reset_is_named(
-    either: KafkaSettings, make_topic: MakeTopic, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, join: Join
 ) -> None:
     """With offset_reset=error nothing is guessed."""
     topic = make_topic()
-    member = join([topic], settings=either, offset_reset="error")
+    member = join([topic], settings=any_way, offset_reset="error")
 
     with pytest.raises(OffsetOutOfRange, match="no offset is stored"):
         member.poll_until(lambda: False)
 
 
-def test_a_missing_topic_is_named(either: KafkaSettings, topic_name: str, join: Join) -> None:
+def test_a_missing_topic_is_named(any_way: KafkaSettings, topic_name: str, join: Join) -> None:
     """It is not created by asking for it, and not waited for in silence."""
-    member = join([topic_name], settings=either)
+    member = join([topic_name], settings=any_way)
 
     with pytest.raises(TopicMissing) as caught:
         member.poll_until(lambda: False)
@@ -250,15 +309,15 @@ def test_a_missing_topic_is_named(either: KafkaSettings, topic_name: str, join: 
 
 
 def test_a_topic_that_is_deleted_is_named(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """While it is being read; the consumer does not wait for another of that name in silence."""
     topic = make_topic()
     send(topic, b"1")
-    quick = either.model_copy(update={"client": {"topic.metadata.refresh.interval.ms": "500"}})
+    quick = any_way.model_copy(update={"client": {"topic.metadata.refresh.interval.ms": "500"}})
     member = join([topic], settings=quick)
     member.poll_values(1)
-    Admin(either).client.delete_topics([topic])[topic].result(10)
+    Admin(any_way).client.delete_topics([topic])[topic].result(10)
 
     with pytest.raises(TopicMissing, match=topic):
         member.poll_until(lambda: False)
@@ -284,11 +343,11 @@ def test_a_refused_login_keeps_nobody_from_leaving(
     member.consumer.close()
 
 
-def test_committed_offsets_are_the_groups(either: KafkaSettings, make_topic: MakeTopic, join: Join) -> None:
+def test_committed_offsets_are_the_groups(any_way: KafkaSettings, make_topic: MakeTopic, join: Join) -> None:
     """What was committed is read back; a partition without an offset is None."""
     topic = make_topic(2)
     first, second = TopicPartition(topic, 0), TopicPartition(topic, 1)
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.poll_until(lambda: len(member.consumer.assignment()) == 2)
 
     member.consumer.commit({first: 7})
@@ -312,12 +371,12 @@ def test_a_commit_of_a_member_that_is_out_is_refused(
 
 
 def test_lag_is_known_without_asking(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """It is the distance between what was returned and the log's end as fetched."""
     topic = make_topic()
     send(topic, *(b"%d" % number for number in range(20)))
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.take(5)
     place = TopicPartition(topic, 0)
 

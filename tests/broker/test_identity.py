@@ -8,20 +8,23 @@ import pytest
 from confluent_kafka import Uuid
 from confluent_kafka.admin import TopicDescription
 
+from broker.admin import Admin
 from broker.errors import IdentityUnknown, TopicMissing
-from broker.identity import TopicIdentities
+from broker.identity import TopicIdentities, life_of_offsets
 from broker.settings import KafkaSettings
-from tests.broker.members import MakeTopic
+from broker.topic_lives_file import renew_life
+from broker.topics import Topics, TopicSpec
+from tests.broker.members import MakeTopic, eventually
 
 
-def test_an_incarnation_stands_in_for_topic_ids(settings: KafkaSettings) -> None:
+def test_an_incarnation_stands_in_for_topic_ids(settings: KafkaSettings, tmp_path: Path) -> None:
     """`<incarnation>.<topic>`, read anew each time: a renewed broker is another one."""
-    assert settings.incarnation_file is not None
-    settings.incarnation_file.write_text("life-1\n")
-    identities = TopicIdentities(settings)
+    file = tmp_path / "life"
+    file.write_text("life-1\n")
+    identities = TopicIdentities(settings.model_copy(update={"incarnation_file": file}))
     assert identities.read(["a", "b"]) == {"a": "life-1.a", "b": "life-1.b"}
 
-    settings.incarnation_file.write_text("life-2\n")
+    file.write_text("life-2\n")
 
     assert identities.read(["a"]) == {"a": "life-2.a"}
 
@@ -42,6 +45,7 @@ def test_without_its_incarnation_no_identity_is_made_up(
     assert caught.value.incarnation_file == file
 
 
+@pytest.mark.embedded_kafka
 def test_a_broker_without_topic_ids_needs_an_incarnation(
     settings: KafkaSettings, make_topic: MakeTopic
 ) -> None:
@@ -53,6 +57,28 @@ def test_a_broker_without_topic_ids_needs_an_incarnation(
         identities.read([topic])
 
     assert caught.value.topics == (topic,)
+
+
+@pytest.mark.real_kafka
+def test_kafka_gives_a_topic_that_is_made_anew_another_identity(
+    settings: KafkaSettings, make_topic: MakeTopic
+) -> None:
+    """Of the same name, with the same settings; a broker hears of it a moment after the controller."""
+    topic = make_topic()
+    identities = TopicIdentities(settings)
+    before = identities.read([topic])
+    assert identities.read([topic]) == before
+
+    Admin(settings).client.delete_topics([topic])[topic].result(10)
+    Topics(settings).create([TopicSpec(topic, 1)])
+
+    def is_another() -> bool:
+        try:
+            return identities.read([topic]) != before
+        except TopicMissing:
+            return False
+
+    eventually(is_another)
 
 
 class Cluster:
@@ -93,3 +119,30 @@ def test_identities_are_never_told_in_part(settings: KafkaSettings) -> None:
         identities.read(["a", "gone"])
     with pytest.raises(IdentityUnknown, match="b"):
         identities.read(["a", "b"])
+
+
+def test_a_renewed_topic_has_a_life_of_its_own(settings: KafkaSettings, tmp_path: Path) -> None:
+    """Whoever reads it knows; other topics stay what they are, and so does it when the broker is renewed."""
+    file = tmp_path / "life"
+    file.write_text("life-1")
+    settings = settings.model_copy(update={"incarnation_file": file})
+    before = TopicIdentities(settings).read(["a", "b"])
+
+    own = renew_life(file, "a")
+
+    assert TopicIdentities(settings).read(["a", "b"]) == {"a": f"life-1.a.{own}", "b": before["b"]}
+    assert renew_life(file, "a") != own
+
+
+@pytest.mark.parametrize(
+    ("identity", "life"),
+    [
+        ("6xUmIxwvR3+n/HsBZtMG+g", "6xUmIxwvR3+n/HsBZtMG+g"),
+        ("x.y.t.v1", "t.v1"),
+        ("x.y.t.v1.own", "t.v1.own"),
+    ],
+    ids=["a topic id", "an incarnation", "a renewed topic"],
+)
+def test_offsets_belong_to_the_topic_and_not_to_the_incarnation(identity: str, life: str) -> None:
+    """A broker whose log goes back takes its groups' offsets back with it."""
+    assert life_of_offsets("t.v1", identity) == life

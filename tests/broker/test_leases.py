@@ -121,6 +121,14 @@ def test_locks_need_a_place() -> None:
 # -- as a consumer sees it -----------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def settings(settings: KafkaSettings, tmp_path: Path) -> KafkaSettings:
+    """Locks beside an incarnation file, whatever the broker is."""
+    file = tmp_path / "incarnation"
+    file.write_text("one")
+    return settings.model_copy(update={"incarnation_file": file})
+
+
 def poll_all_until(members: Sequence[Member], condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_S
     while not condition():

@@ -4,13 +4,15 @@ import time
 
 import pytest
 
-from broker.errors import TopicMissing
+from broker.consumer import GroupConsumer
+from broker.errors import GroupActive, TopicMissing
 from broker.offsets import InvalidStart, Offsets, group_offsets, log_ends, log_starts, start_offsets
 from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import DeleteBefore, Join, MakeTopic, Send
+from broker.topics import Topics, TopicSpec
+from tests.broker.members import DeleteBefore, Join, MakeTopic, Send, eventually
 
 LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 
@@ -45,7 +47,7 @@ def test_a_logs_end_is_where_a_read_committed_reader_stops(
 
     writer.commit()
 
-    assert log_ends(settings, [topic]) == {place: 3}
+    eventually(lambda: log_ends(settings, [topic]) == {place: 3})
 
 
 def test_missing_topics_are_all_named(settings: KafkaSettings, topic_name: str) -> None:
@@ -103,3 +105,36 @@ def test_the_offsets_of_another_group_are_read_without_joining_it(
     member.consumer.commit({place: 4})
 
     assert group_offsets(settings, "sink") == {place: 4}
+
+
+def test_offsets_of_a_group_with_members_are_not_set(
+    settings: KafkaSettings, make_topic: MakeTopic, join: Join
+) -> None:
+    """They would be overwritten at the members' next commit; without members they are set."""
+    place = TopicPartition(make_topic(), 0)
+    offsets = Offsets(settings)
+    member = join([place.topic], settings=settings.model_copy(update={"membership": "group"}))
+    member.poll_until(lambda: bool(member.consumer.assignment()))
+
+    with pytest.raises(GroupActive, match="has members"):
+        offsets.set_of_group("sink", {place: 7}, {})
+
+    member.consumer.close()
+    offsets.set_of_group("sink", {place: 7}, {})
+    assert offsets.of_group("sink") == {place: 7}
+
+
+@pytest.mark.real_kafka
+def test_a_group_may_be_asked_for_before_its_coordinator_is_there(
+    own_kafka_settings: KafkaSettings, topic_name: str
+) -> None:
+    """A new Kafka chooses one at the first question. The client library's own call ended the process then."""
+    Topics(own_kafka_settings).create([TopicSpec(topic_name, 1)])
+    assert group_offsets(own_kafka_settings, "sink") == {}
+
+    place = TopicPartition(topic_name, 0)
+    consumer = GroupConsumer(own_kafka_settings, "sink")
+    consumer.commit({place: 0})
+    consumer.close()
+
+    assert group_offsets(own_kafka_settings, "sink") == {place: 0}

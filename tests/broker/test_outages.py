@@ -2,54 +2,40 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from broker.admin import Admin
+from broker.errors import BrokerUnavailable
+from broker.identity import TopicIdentities
 from broker.producer import Producer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec, wait_ready
-from fleetlake.stack.embedded import Server, start_kafka
-from tests.broker.members import Join
-
-
-class Broker:
-    """A broker of the test's own, that can be stopped and started on the same port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.server: Server = start_kafka(folder)
-
-    def restart(self) -> None:
-        self.server = start_kafka(self.folder, self.server.port)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(tmp_path / "own")
-    yield broker
-    broker.server.stop()
+from tests.broker.members import Join, eventually
+from tests.servers import KafkaCluster, OwnServer
 
 
 def test_a_consumer_outlives_its_broker(
-    broker: Broker, either: KafkaSettings, topic_name: str, join: Join
+    own_kafka: OwnServer, any_way: KafkaSettings, topic_name: str, join: Join
 ) -> None:
     """Polls are empty while it is away, `broker_down` says so; afterwards it goes on where it was."""
-    settings = either.model_copy(update={"bootstrap_servers": broker.server.address})
+    settings = any_way.model_copy(update={"bootstrap_servers": own_kafka.address})
     Topics(settings).create([TopicSpec(topic_name, 1)])
     write(settings, topic_name, b"before")
     member = join([topic_name], settings=settings, instance_id="slot-0")
     member.poll_values(1)
     member.consumer.commit({TopicPartition(topic_name, 0): 1})
-    broker.server.stop()
+    own_kafka.stop()
 
     member.poll_until(lambda: member.consumer.broker_down)
     assert member.poll() == []
     assert member.consumer.reconnects == 0
     assert member.consumer.assignment() == [TopicPartition(topic_name, 0)]
 
-    broker.restart()
+    own_kafka.start()
     wait_ready(settings)
     member.poll_until(lambda: not member.consumer.broker_down)
     assert member.consumer.reconnects == 1
@@ -58,41 +44,43 @@ def test_a_consumer_outlives_its_broker(
 
 
 def test_a_producer_delivers_when_its_broker_is_back(
-    broker: Broker, settings: KafkaSettings, topic_name: str
+    own_kafka: OwnServer, settings: KafkaSettings, topic_name: str
 ) -> None:
     """What was queued meanwhile is written once."""
-    own = settings.model_copy(update={"bootstrap_servers": broker.server.address})
+    own = settings.model_copy(update={"bootstrap_servers": own_kafka.address})
     Topics(own).create([TopicSpec(topic_name, 1)])
     producer = Producer(own)
     producer.send(topic_name, None, b"1")
     producer.flush()
-    broker.server.stop()
+    own_kafka.stop()
     producer.send(topic_name, None, b"2")
     began = time.monotonic()
     while time.monotonic() < began + 0.5:
         producer.poll(0.1)
     assert producer.delivered == 1
 
-    broker.restart()
+    own_kafka.start()
     producer.flush()
 
     assert (producer.delivered, producer.failed) == (2, 0)
 
 
+@pytest.mark.embedded_kafka
 def test_a_producer_outlives_a_broker_that_lost_messages(
-    broker: Broker, settings: KafkaSettings, topic_name: str
+    own_kafka: OwnServer, settings: KafkaSettings, topic_name: str
 ) -> None:
-    """What the broker then refuses is told to have failed; later messages are written."""
-    own = settings.model_copy(update={"bootstrap_servers": broker.server.address})
+    """As the embedded one does when it is killed. What it then refuses is told to have failed; later messages
+    are written."""
+    own = settings.model_copy(update={"bootstrap_servers": own_kafka.address})
     Topics(own).create([TopicSpec(topic_name, 1)])
-    broker.server.stop()  # the topic is saved
-    broker.restart()
+    own_kafka.stop()  # the topic is saved
+    own_kafka.start()
     producer = Producer(own)
     for _ in range(3):  # several requests: the broker must find a gap in their sequence
         producer.send(topic_name, None, b"acknowledged")
         producer.flush()
-    broker.server.kill()
-    broker.restart()
+    own_kafka.kill()
+    own_kafka.start()
     deadline = time.monotonic() + 30
     while producer.delivered < 5:
         assert time.monotonic() < deadline, producer.first_failure
@@ -107,3 +95,38 @@ def write(settings: KafkaSettings, topic: str, value: bytes) -> None:
     producer.send(topic, None, value)
     producer.flush()
     assert producer.delivered == 1
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[KafkaCluster]:
+    """Three brokers."""
+    kafka = KafkaCluster(folder)
+    kafka.start()
+    try:
+        yield kafka
+    finally:
+        kafka.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.real_kafka
+def test_questions_are_answered_although_the_broker_that_was_asked_is_dead(
+    tmp_path: Path, topic_name: str
+) -> None:
+    """The client library goes on asking the one it knows as the controller, for minutes."""
+    with cluster(tmp_path) as kafka:
+        settings = KafkaSettings(bootstrap_servers=kafka.address)
+        wait_ready(settings)
+        Topics(settings).create([TopicSpec(topic_name, 3)])
+        admin = Admin(settings, timeout_s=2.0)
+        identities = TopicIdentities(settings, admin)
+        before = identities.read([topic_name])
+        kafka.nodes[admin.client.list_topics(timeout=10).controller_id].kill()
+
+        def is_answered() -> bool:
+            try:
+                return identities.read([topic_name]) == before
+            except BrokerUnavailable:
+                return False
+
+        eventually(is_answered)

@@ -1,6 +1,6 @@
 """Reading a stretch of a partition to its end, without a group."""
 
-from collections.abc import Iterator
+import time
 
 import pytest
 
@@ -9,13 +9,7 @@ from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import DeleteBefore, MakeTopic, Send
-
-
-@pytest.fixture
-def reader(settings: KafkaSettings) -> Iterator[PartitionReader]:
-    with PartitionReader(settings) as reader:
-        yield reader
+from tests.broker.members import DEADLINE_S, DeleteBefore, MakeTopic, Send
 
 
 def offsets(reader: PartitionReader, topic: str, start: int, end: int | None = None) -> list[int]:
@@ -63,6 +57,14 @@ def test_an_end_behind_the_logs_end_is_the_logs_end(
     assert offsets(reader, topic, 0, 50) == [0, 1]
 
 
+def await_end(reader: PartitionReader, topic: str, offset: int) -> None:
+    """Until the log has grown so far for a read-committed reader."""
+    deadline = time.monotonic() + DEADLINE_S
+    while reader.ends(TopicPartition(topic, 0))[1] < offset:
+        assert time.monotonic() < deadline, reader.ends(TopicPartition(topic, 0))
+        time.sleep(0.01)
+
+
 def test_a_read_ends_behind_aborted_and_control_records(
     reader: PartitionReader, settings: KafkaSettings, make_topic: MakeTopic
 ) -> None:
@@ -75,6 +77,7 @@ def test_a_read_ends_behind_aborted_and_control_records(
         writer.send(topic, b"k", value)
         writer._client.flush(10)
         ends()
+    await_end(reader, topic, 4)  # the marker follows the answer
 
     [run] = list(reader.read(TopicPartition(topic, 0), 0))
     assert (run.values, run.next_offset) == ([b"kept"], 4)

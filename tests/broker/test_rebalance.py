@@ -2,23 +2,29 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
+from broker import coverage, group_options
+from broker.admin import Admin
+from broker.errors import TopicMissing
 from broker.producer import Producer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import DEADLINE_S, Join, MakeTopic, Member, Send
+from broker.topics import Topics, TopicSpec
+from tests.broker.members import DEADLINE_S, Join, MakeTopic, Member, Send, eventually
 
 
 class OutOfOrder(Exception):
     """Something a listener raises."""
 
 
-@pytest.fixture
-def settings(kafka_settings: KafkaSettings) -> KafkaSettings:
-    """Kafka's own group protocol, with members that notice a rebalance quickly."""
-    changes = {"membership": "group", "client": {"heartbeat.interval.ms": "300"}}
+@pytest.fixture(params=["classic", pytest.param("consumer", marks=pytest.mark.real_kafka)])
+def settings(request: pytest.FixtureRequest, kafka_settings: KafkaSettings) -> KafkaSettings:
+    """Kafka's own group protocols, with members that notice a rebalance quickly."""
+    client = {"heartbeat.interval.ms": "300"} if request.param == "classic" else {}
+    changes = {"membership": "group", "group_protocol": request.param, "client": client}
     return kafka_settings.model_copy(update=changes)
 
 
@@ -50,6 +56,73 @@ def test_two_members_share_and_the_last_takes_all(make_topic: MakeTopic, join: J
     assert len(second.listener.revoked) == 2
     poll_all_until([first], lambda: len(owned(first)) == 4)
     assert first.listener.lost == []
+
+
+def test_partitions_that_are_added_are_read_soon(
+    settings: KafkaSettings,
+    make_topic: MakeTopic,
+    join: Join,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The topic is looked at anew now and then; the client's own period of five minutes would be late."""
+    assert group_options.REFRESH_MS <= 10_000
+    monkeypatch.setattr(group_options, "REFRESH_MS", 300)
+    topic = make_topic(2)
+    member = join([topic])
+    poll_all_until([member], lambda: len(owned(member)) == 2)
+    grown = TopicSpec(topic, 3)
+    Topics(settings).apply(Topics(settings).report([grown])[0].differences)
+    eventually(lambda: Topics(settings).report([grown])[0].partitions == 3)
+    producer = Producer(settings)
+    producer.send(topic, None, b"in a new partition", partition=2)
+    producer.flush()
+    poll_all_until([member], lambda: b"in a new partition" in member.values)
+
+
+def test_a_pause_ends_with_the_ownership(make_topic: MakeTopic, join: Join, send: Send) -> None:
+    """A partition that was paused, given up and is back is read: the client itself would remember."""
+    topic = make_topic(2)
+    first = join([topic])
+    poll_all_until([first], lambda: len(owned(first)) == 2)
+    first.consumer.pause(owned(first))
+    second = join([topic])
+    poll_all_until([first, second], lambda: len(owned(first)) == len(owned(second)) == 1)
+    moved = next(iter(owned(second)))
+    second.consumer.close()
+    poll_all_until([first], lambda: moved in owned(first))
+    send(topic, b"after it came back", partition=moved.partition)
+    poll_all_until([first], lambda: b"after it came back" in first.values)
+
+
+@pytest.mark.real_kafka
+def test_a_topic_made_while_a_named_member_was_away_is_read(
+    kafka_settings: KafkaSettings, make_topic: MakeTopic, join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A named member that comes back gets what it had; what is there again belongs to nobody."""
+    monkeypatch.setattr(group_options, "REFRESH_MS", 300)
+    monkeypatch.setattr(coverage, "LOOK_PERIOD_S", 0.5)
+    monkeypatch.setattr(coverage, "AGAIN_S", 1.0)
+    settings = kafka_settings.model_copy(update={"membership": "group"})
+    stays, again = make_topic(2), make_topic(2)
+    member = join([stays, again], instance_id="slot-0", settings=settings)
+    poll_all_until([member], lambda: len(owned(member)) == 4)
+    delete_until_given_up(settings, again, member)
+    member.consumer.close()
+    Topics(settings).create([TopicSpec(again, 2)])
+    successor = join([stays, again], instance_id="slot-0", settings=settings)
+    poll_all_until([successor], lambda: len(owned(successor)) == 4)
+
+
+def delete_until_given_up(settings: KafkaSettings, topic: str, member: Member) -> None:
+    """The group has noticed that the topic is gone."""
+    admin = Admin(settings)
+    admin.client.delete_topics([topic])[topic].result(DEADLINE_S)
+    eventually(lambda: admin.describe([topic])[1] == [topic])
+    deadline = time.monotonic() + DEADLINE_S
+    while {place.topic for place in owned(member)} != {place.topic for place in owned(member)} - {topic}:
+        assert time.monotonic() < deadline
+        with suppress(TopicMissing):
+            member.poll(timeout_s=0.05)
 
 
 def test_members_that_commit_when_revoked_read_each_record_once(
@@ -89,12 +162,12 @@ def commit_when_revoked(member: Member) -> None:
 
 
 def test_a_failure_to_find_the_start_comes_out_of_poll(
-    either: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
+    any_way: KafkaSettings, make_topic: MakeTopic, send: Send, join: Join
 ) -> None:
     """As itself; nothing is read meanwhile, and the next poll asks again."""
     topic = make_topic()
     send(topic, b"1")
-    member = join([topic], settings=either)
+    member = join([topic], settings=any_way)
     member.listener.failures = [OutOfOrder("first"), OutOfOrder("second")]
 
     for expected in ("first", "second"):

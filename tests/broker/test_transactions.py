@@ -2,15 +2,15 @@
 
 import os
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from broker.errors import Abortable, Fenced, Transient
+from broker.errors import Abortable, ClientFailed, Fenced, MessageTooLarge, Transient
 from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
+from broker.stored_offset import StoredOffset
 from tests.broker.members import DEADLINE_S, Join, MakeTopic
 
 
@@ -20,12 +20,6 @@ def writer(settings: KafkaSettings, topic_name: str) -> TransactionalProducer:
     producer = TransactionalProducer(settings, topic_name)
     producer.init()
     return producer
-
-
-@pytest.fixture
-def reader(settings: KafkaSettings) -> Iterator[PartitionReader]:
-    with PartitionReader(settings) as reader:
-        yield reader
 
 
 def values(reader: PartitionReader, topic: str, count: int = 0) -> list[bytes | None]:
@@ -114,7 +108,8 @@ def test_a_fenced_owner_is_told_so_at_every_step(
 
 
 def send_until_refused(writer: TransactionalProducer, topic: str) -> None:
-    for _ in range(1000):
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
         writer.send(topic, b"k", b"v")
         writer._serve(0.01)
 
@@ -150,6 +145,28 @@ def test_a_message_that_is_refused_makes_the_transaction_abortable(
     writer.abort()
     assert commit_at_last(writer, output, b"after") <= 2  # the client once asks for a new epoch by failing
     assert values(reader, output, 1) == [b"after"]
+
+
+def test_whichever_step_fails_first_knows_which_message_was_refused(
+    writer: TransactionalProducer, make_topic: MakeTopic
+) -> None:
+    """Also one that is told no more than that the transaction must be aborted."""
+    narrow, wide = make_topic(config={"max.message.bytes": "1000"}), make_topic()
+    writer.begin()
+    writer.send(wide, b"k", b"waits, and is purged")
+    writer.send(narrow, b"k", os.urandom(5000))
+
+    with pytest.raises((Abortable, ClientFailed)):
+        send_until_it_must_abort(writer, wide)
+    assert isinstance(writer.first_failure, MessageTooLarge)
+    assert writer.first_failure.topic == narrow
+
+
+def send_until_it_must_abort(writer: TransactionalProducer, topic: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        writer.send(topic, b"k", b"v")
+        time.sleep(0.001)
 
 
 def commit_at_last(writer: TransactionalProducer, topic: str, value: bytes) -> int:
@@ -203,3 +220,23 @@ def test_a_broker_that_is_away_is_transient(unreachable: KafkaSettings) -> None:
     """The same step may be tried again."""
     with pytest.raises(Transient):
         TransactionalProducer(unreachable, "anyone").init(0.5)
+
+
+def test_an_offset_carries_the_life_of_its_topic(
+    settings: KafkaSettings, make_topic: MakeTopic, join: Join
+) -> None:
+    """In a transaction and outside; one that was stored without it has none."""
+    first, second, third = (TopicPartition(make_topic(), 0) for _ in range(3))
+    member = join([first.topic])
+    member.poll_until(lambda: bool(member.consumer.assignment()))
+    writer = TransactionalProducer(settings, first.topic)
+    writer.init()
+    writer.begin()
+    writer.send_offsets({first: 3}, member.consumer.group_metadata(), lives={first.topic: "life"})
+    writer.commit()
+    member.consumer.commit({second: 4}, {second.topic: "other"})
+    member.consumer.commit({third: 5})
+
+    assert member.consumer.stored([first, second, third]) == {
+        first: StoredOffset(3, "life"), second: StoredOffset(4, "other"), third: StoredOffset(5)
+    }  # fmt: skip

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from fleetlake.stack.embedded import free_port, wait_until
 from fleetlake.stack.layout import Layout, layout_of
 from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState, read_stack
+from fleetlake.stack.server import free_port, wait_until
 
 START_SECONDS = 60.0
 

@@ -21,7 +21,7 @@ from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topic_specs import specs_from
-from broker.topics import Topics
+from broker.topics import Difference, Topics
 from contracts.load import load_registry
 from contracts.registry import Registry
 from fleetlake.answers import terminal
@@ -39,7 +39,9 @@ from lake.schemas import BRONZE, BRONZE_EVENTS
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
 from lake.state_model import Entry, VehicleState
-from lake.storage import storage
+from lake.storage import storage, wait_ready
+from tests.environment import of_kafka, of_lake, of_mongo
+from tests.ingest.topics import make_topic_again
 
 PARTITIONS = 2
 BASE_MS = 1_761_559_635_000
@@ -102,7 +104,8 @@ class Stack:
 
     def bronze(self) -> DeltaTable:
         """The table, as somebody who may do anything sees it."""
-        table = DeltaTable(storage(self.lake).table(BRONZE_EVENTS.name))
+        store = storage(self.lake)
+        table = DeltaTable(store.table(BRONZE_EVENTS.name), storage_options=store.options())
         table.alter.set_table_properties({"delta.appendOnly": "false"})
         return table
 
@@ -184,6 +187,7 @@ def test_a_clean_stack_has_no_problem(landed: Stack) -> None:
 
 def test_an_empty_stack_has_no_problem(stack: Stack) -> None:
     """Nothing sent, nothing run; and a table that exists but has no rows."""
+    wait_ready(stack.lake)
     assert stack.audit().is_ok
     stack.run_sinks()
     assert stack.audit().is_ok
@@ -264,8 +268,14 @@ def test_a_table_that_lost_its_last_commit_is_named(landed: Stack) -> None:
     landed.send(20)
     landed.run_sinks()
     assert landed.problems() == []
-    newest = max((Path(landed.lake.uri) / "bronze" / "events" / "_delta_log").glob("*.json"))
-    newest.unlink()
+    store = storage(landed.lake)
+    version = DeltaTable(store.table(BRONZE_EVENTS.name), storage_options=store.options()).version()
+    newest = f"bronze/events/_delta_log/{version:020}.json"
+    if store.locations.is_s3:
+        prefix = landed.lake.uri.removeprefix(f"s3://{store.locations.bucket}/")
+        store.client().delete_object(Bucket=store.locations.bucket, Key=f"{prefix}/{newest}")
+    else:
+        Path(landed.lake.uri, newest).unlink()
     assert {kind for kind, _ in landed.problems()} >= {"bronze_went_back"}
 
 
@@ -330,6 +340,28 @@ def test_markers_and_aborted_messages_are_no_gap(stack: Stack) -> None:
     assert ("lost", f"{stack.topic}/0") in stack.problems()
 
 
+def test_a_message_that_compaction_removed_is_no_fault(stack: Stack) -> None:
+    """In a compacted topic a row may be all that is left of a message; elsewhere it is a row of nothing."""
+    producer = TransactionalProducer(stack.kafka, f"{stack.kafka.group_prefix}.t")
+    producer.init()
+    for number, is_kept in enumerate((True, False, True)):
+        producer.begin()
+        event = {"did": "v", "timestamp": BASE_MS + number, "name": "speed", "float_value": float(number)}
+        producer.send(stack.topic, b"v", json.dumps(event).encode(), partition=0)
+        wait_for_offset(stack, 2 * number)
+        producer.commit() if is_kept else producer.abort()
+    stack.run_sinks()
+    row = stack.rows(0, 0)
+    offset = row.schema.get_field_index("offset")
+    stack.add_rows(row.set_column(offset, row.schema.field(offset), pa.array([2], pa.int64())))
+    assert [kind for kind, _ in stack.problems() if kind == "no_such_message"] == ["no_such_message"]
+    policy = [Difference(stack.topic, "cleanup.policy", "compact", "delete", can_change=True)]
+    Topics(stack.kafka).apply(policy)
+    report = stack.audit()
+    assert "no_such_message" not in report.findings.counts
+    assert report.partitions[0].unverifiable == 1
+
+
 def wait_for_offset(stack: Stack, offset: int) -> None:
     """Until the message is in the log, committed or not."""
     deadline = time.monotonic() + 10
@@ -355,9 +387,12 @@ def test_a_history_that_began_later_is_no_fault(stack: Stack) -> None:
 
 
 def test_a_former_life_of_a_topic_is_checked_by_itself(landed: Stack) -> None:
-    """A new incarnation lands everything again; a hole in the old rows is still named."""
-    assert landed.kafka.incarnation_file is not None
-    landed.kafka.incarnation_file.write_text("next")
+    """Another life of the log is landed whole; a hole in the old rows is still named."""
+    if landed.kafka.incarnation_file is None:
+        make_topic_again(landed.kafka, landed.topic, PARTITIONS)
+    else:
+        landed.kafka.incarnation_file.write_text("next")
+    landed.send(20)
     landed.run_sinks()
     report = landed.audit()
     assert report.findings.problems == []
@@ -472,6 +507,23 @@ def test_a_wrong_value_beside_traffic_is_named(landed: Stack) -> None:
     assert landed.problems() == [("state_differs", "vehicle v0, speed")]
 
 
+def test_what_a_restored_copy_of_mongodb_lacks_is_not_read_yet(landed: Stack) -> None:
+    """No fault, although the group's offsets say otherwise: the sink goes on where the copy ends."""
+    with open_client(landed.mongo) as client:
+        names = ("vehicle_state", "_fleetlake")
+        copies = {name: list(client[landed.mongo.database][name].find()) for name in names}
+        landed.send(20)
+        landed.run_sinks()
+        for name, copy in copies.items():
+            client[landed.mongo.database][name].delete_many({})
+            client[landed.mongo.database][name].insert_many(copy)
+    report = landed.audit()
+    assert report.findings.problems == []
+    assert (report.state.not_read, report.state.in_motion > 0) == (20, True)
+    landed.run_sinks("state")
+    assert landed.audit().state.in_motion == 0
+
+
 # -- dead letters -----------------------------------------------------------------------------------------
 
 
@@ -559,17 +611,11 @@ def command_line(landed: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     built_in = files("contracts") / "sources" / "tcu.yml"
     contract = tmp_path / "tcu.yml"
     contract.write_text(built_in.read_text().replace("telemetry_raw", landed.topic))
-    for name, value in {
-        "DATA_DIR": str(tmp_path / "data"),
-        "CONTRACTS": json.dumps([str(contract)]),
-        "KAFKA__BOOTSTRAP_SERVERS": landed.kafka.bootstrap_servers,
-        "KAFKA__GROUP_PREFIX": landed.kafka.group_prefix,
-        "KAFKA__INCARNATION_FILE": str(landed.kafka.incarnation_file),
-        "MONGO__URI": landed.mongo.uri,
-        "MONGO__DATABASE": landed.mongo.database,
-        "LAKE__URI": landed.lake.uri,
-    }.items():
-        monkeypatch.setenv(f"FLEETLAKE_{name}", value)
+    monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("FLEETLAKE_CONTRACTS", json.dumps([str(contract)]))
+    servers = of_kafka(landed.kafka) | of_mongo(landed.mongo) | of_lake(landed.lake)
+    for name, value in servers.items():
+        monkeypatch.setenv(name, value)
     Topics(landed.kafka).create(specs_from(load_registry([contract]), landed.kafka))
     return landed
 

@@ -1,9 +1,14 @@
 """What a person reads below the audit's table."""
 
 import io
+import re
+from pathlib import Path
 
 from rich.console import Console
 
+from fleetlake.audit import states
+from fleetlake.audit.cures import CURES
+from fleetlake.audit.findings import Problem
 from fleetlake.audit.partitions import PartitionReport
 from fleetlake.audit.report import AuditReport
 from fleetlake.audit.show import show
@@ -35,3 +40,24 @@ def test_a_sample_is_called_one() -> None:
     """With the option that compares all; not where all were compared."""
     assert "--full" in shown(landed(10_000, 3000))
     assert "--full" not in shown(landed(10, 10, end=12))
+
+
+def test_what_a_command_cures_names_it() -> None:
+    """Once for all kinds that it cures; what no command undoes has no such line."""
+    report = AuditReport()
+    for kind in ("lost", "state_differs", "state_missing", "state_missing"):
+        report.findings.add(Problem(kind, "somewhere", "is off"))
+    out = io.StringIO()
+    show(report, Console(file=out, width=200))
+    cures = [line for line in out.getvalue().splitlines() if line.startswith("cure")]
+    assert len(cures) == 1
+    assert cures[0].startswith("cure of state_differs, state_missing: `fleetlake state rebuild`")
+    assert report.as_json()["cures"].keys() == {"state_differs", "state_missing"}
+
+
+def test_cures_are_of_kinds_that_an_audit_finds() -> None:
+    """And every kind that is about the state has one."""
+    sources = "".join(path.read_text() for path in Path(states.__file__).parent.glob("*.py"))
+    assert [kind for kind in CURES if sources.count(f'"{kind}"') < 2] == []
+    found = set(re.findall(r'"(state_\w+)"', Path(states.__file__).read_text()))
+    assert found == {kind for kind in CURES if kind.startswith("state_")}

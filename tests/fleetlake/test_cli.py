@@ -74,7 +74,7 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
     ("how", "code", "text"),
     [
         ("unexpected", 1, "fleetlake: unexpected KeyError: 'x' (--debug shows where)"),
-        ("operator", 3, "fleetlake: t/0: history wants offset 1, but Kafka's log is [5, 9)"),
+        ("operator", 3, "`fleetlake checkpoint skip t 0` goes on without them [CheckpointOutsideLog]"),
         ("file", 1, "fleetlake: No such file or directory: x.csv"),
         ("broker", 1, "`fleetlake up --detach` starts one"),
     ],

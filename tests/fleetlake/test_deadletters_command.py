@@ -17,6 +17,7 @@ from lake.bronze import open_or_create
 from lake.schemas import BRONZE
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
+from tests.environment import of_kafka
 from tests.ingest.dead_letter_site import Site, event
 
 LIMIT = 10
@@ -31,9 +32,8 @@ def site(
     site = Site(kafka_settings, tmp_path, topic_name, topic_name.replace("-", "_"))
     site.create_topics()
     monkeypatch.setenv("FLEETLAKE_CONTRACTS", json.dumps([str(site.contract(500))]))
-    monkeypatch.setenv("FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS", site.kafka.bootstrap_servers)
-    monkeypatch.setenv("FLEETLAKE_KAFKA__GROUP_PREFIX", site.kafka.group_prefix)
-    monkeypatch.setenv("FLEETLAKE_KAFKA__INCARNATION_FILE", str(site.kafka.incarnation_file))
+    for name, value in of_kafka(site.kafka).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("FLEETLAKE_INGEST__RUNTIME_DIR", str(tmp_path / "run"))
     monkeypatch.setenv("FLEETLAKE_LAKE__URI", str(tmp_path / "lake"))
     return site

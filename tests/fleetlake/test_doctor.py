@@ -12,7 +12,7 @@ from fleetlake import cli
 from fleetlake.doctor.examine import examine
 from fleetlake.doctor.findings import Finding, Verdict, run_check
 from fleetlake.doctor.kafka_checks import TIME_OF_ARRIVAL, judge_topics
-from fleetlake.stack.embedded import free_port
+from fleetlake.stack.server import free_port
 from lake.settings import MongoSettings
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fleetlake.stack.embedded import SNAPSHOT, SNAPSHOT_DRAFT, Server, start_kafka, wait_until
+from fleetlake.stack.embedded import SNAPSHOT, SNAPSHOT_DRAFT, start_kafka
 from fleetlake.stack.incarnation import Incarnation, Life
 from fleetlake.stack.processes import identify
+from fleetlake.stack.server import Server, wait_until
 
 
 @pytest.fixture

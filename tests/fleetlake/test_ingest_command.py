@@ -18,11 +18,12 @@ from broker.settings import KafkaSettings
 from broker.topics import Topics, specs_from
 from contracts.load import load_registry
 from fleetlake.demo.plan import USE_CASES
-from fleetlake.stack.embedded import free_port, wait_until
+from fleetlake.stack.server import free_port, wait_until
 from ingest.errors import EXIT_OPERATOR_NEEDED
 from lake.query import connect
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
+from tests.environment import of_kafka, of_lake, of_mongo
 
 STOP_SECONDS = 10.0
 
@@ -85,12 +86,9 @@ def command(
     Topics(kafka_settings).create(specs_from(load_registry(), kafka_settings))
     environment = {
         "FLEETLAKE_DATA_DIR": str(tmp_path / "data"),
-        "FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS": kafka_settings.bootstrap_servers,
-        "FLEETLAKE_KAFKA__GROUP_PREFIX": kafka_settings.group_prefix,
-        "FLEETLAKE_KAFKA__INCARNATION_FILE": str(kafka_settings.incarnation_file),
-        "FLEETLAKE_MONGO__URI": mongo_settings.uri,
-        "FLEETLAKE_MONGO__DATABASE": mongo_settings.database,
-        "FLEETLAKE_LAKE__URI": lake_settings.uri,
+        **of_kafka(kafka_settings),
+        **of_mongo(mongo_settings),
+        **of_lake(lake_settings),
         "FLEETLAKE_INGEST__COMMIT_SECONDS": "1",
     }
     return Command(environment, tmp_path / "log", lake_settings, mongo_settings, kafka_settings)

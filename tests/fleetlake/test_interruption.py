@@ -1,5 +1,6 @@
 """Ctrl-C at a question: within a moment one line, exit code 130, and no traceback."""
 
+import errno
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import psutil
 import pytest
 
 from fleetlake.failures import INTERRUPTED, describe_failure
-from fleetlake.stack.embedded import wait_until
+from fleetlake.stack.server import wait_until
 
 START_SECONDS = 60.0
 END_SECONDS = 5.0  # it takes 0.2 s where the machine has nothing else to do
@@ -93,9 +94,11 @@ def test_an_audit_ends_with_ctrl_c(tmp_path: Path) -> None:
 
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         environment = {"FLEETLAKE_DATA_DIR": str(tmp_path), "FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS": address}
-        done = interrupt(["audit"], environment, is_asked)
-        for connected in accepted:
-            connected.close()
+        try:
+            done = interrupt(["audit"], environment, is_asked)
+        finally:
+            for connected in accepted:
+                connected.close()
     assert done == (130, "fleetlake: interrupted\n")
 
 
@@ -105,3 +108,25 @@ def test_what_duckdb_makes_of_ctrl_c_is_an_interruption() -> None:
     error.__cause__ = KeyboardInterrupt()
     assert describe_failure(error) == INTERRUPTED
     assert describe_failure(RuntimeError("Query interrupted")) != INTERRUPTED
+
+
+class ThreadFailed(Exception):
+    """Carries what a thread met."""
+
+
+def carried_and_raised_in_its_place(failure: OSError) -> None:
+    try:
+        raise ThreadFailed from failure
+    except ThreadFailed as carrier:
+        raise (carrier.__cause__ or carrier) from None
+
+
+def test_a_failure_that_stands_before_itself_is_told_all_the_same() -> None:
+    """What a thread met is raised in place of what carried it: its cause and its context make a circle."""
+    failure = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left") as raised:
+        carried_and_raised_in_its_place(failure)
+    context = raised.value.__context__
+    assert context is not None
+    assert context.__cause__ is raised.value
+    assert describe_failure(raised.value).text == "fleetlake: No space left on device"

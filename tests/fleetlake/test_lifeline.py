@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fleetlake.stack.embedded import wait_until
 from fleetlake.stack.processes import identify
+from fleetlake.stack.server import wait_until
 
 CHILD = """
 import signal, sys, time
@@ -28,7 +28,7 @@ SUPERVISOR = """
 import sys
 from pathlib import Path
 from fleetlake.stack.child import Backoff, Child, ChildSpec
-from fleetlake.stack.embedded import wait_until
+from fleetlake.stack.server import wait_until
 log = Path(sys.argv[2])
 spec = ChildSpec("child", [sys.executable, "-c", sys.argv[1], sys.argv[3]], log=log)
 child = Child(spec, Backoff(), lambda: 0)

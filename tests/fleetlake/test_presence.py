@@ -8,8 +8,11 @@ import pytest
 
 from fleetlake import cli
 from fleetlake.settings import Settings
-from fleetlake.stack.embedded import free_port
+from fleetlake.stack.layout import layout_of
 from fleetlake.stack.presence import NotChosen, NothingRuns, require_choice, require_server
+from fleetlake.stack.processes import ProcessId, myself
+from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState
+from fleetlake.stack.server import free_port
 from lake.settings import MongoSettings
 
 
@@ -18,6 +21,20 @@ def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A data folder without a stack, and no address set."""
     monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("FLEETLAKE_MONGO__URI", raising=False)
+
+
+GONE = ProcessId(2**22 + 1, 1.0)
+"""A process number that the system does not give."""
+
+
+def write_stack(up: ProcessId, servers: list[tuple[str, ProcessId]]) -> None:
+    """The stack file of this process or of one that is gone, with servers likewise."""
+    entries = [ProcessEntry(name, process.pid, process.started, 0, "running") for name, process in servers]
+    address = "127.0.0.1:1"
+    file = StackFile(
+        address, f"mongodb://{address}", "lake", None, up.pid, up.started, StackState.RUNNING, entries
+    )
+    file.write(layout_of(Settings().data_dir))
 
 
 def at(port: int) -> Settings:
@@ -44,9 +61,7 @@ def test_an_address_that_was_set_is_left_to_the_client(monkeypatch: pytest.Monke
     monkeypatch.setenv("FLEETLAKE_MONGO__URI", f"mongodb://127.0.0.1:{port}")
     require_server(at(port), "mongo")
     monkeypatch.delenv("FLEETLAKE_MONGO__URI")
-    stack_file = Settings().data_dir / "run" / "stack.json"
-    stack_file.parent.mkdir()
-    stack_file.write_text("{}")
+    write_stack(myself(), [])
     require_server(at(port), "mongo")
 
 
@@ -58,7 +73,8 @@ def test_a_server_that_is_away_is_one_short_line(
     monkeypatch.setenv("FLEETLAKE_MONGO__URI", f"mongodb://127.0.0.1:{port}")
     monkeypatch.setenv("FLEETLAKE_MONGO__TIMEOUT_S", "0.3")
     assert cli.run(["state", "981"]) == 1
-    expected = f"fleetlake: MongoDB at 127.0.0.1:{port} is not available: Connection refused"
+    refused = f"MongoDB at 127.0.0.1:{port} is not available: Connection refused"
+    expected = f"fleetlake: {refused} [StoreUnavailable]"
     assert capsys.readouterr().err.strip() == expected
 
 
@@ -75,16 +91,23 @@ def test_a_choice_is_a_stack_or_an_address(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("FLEETLAKE_MONGO__URI", "mongodb://127.0.0.1:1")
     require_choice(Settings(), "mongo")
     monkeypatch.delenv("FLEETLAKE_MONGO__URI")
-    stack_file = Settings().data_dir / "run" / "stack.json"
-    stack_file.parent.mkdir()
-    stack_file.write_text("{}")
+    write_stack(myself(), [])
     require_choice(Settings(), "mongo")
+    write_stack(GONE, [("mongo", myself())])
+    require_choice(Settings(), "mongo")
+
+
+def test_a_stack_that_is_dead_is_no_choice() -> None:
+    """After a power cut its file still names addresses, and another folder's stack may listen there."""
+    write_stack(GONE, [("mongo", GONE), ("kafka", myself())])
+    with closing(socket.create_server(("127.0.0.1", 0))) as server, pytest.raises(NotChosen):
+        require_choice(at(server.getsockname()[1]), "mongo")
 
 
 @pytest.mark.parametrize(
     "command",
     ["simulate --count 1", "ingest history", "wait", "topics create", "deadletters redrive", "state rebuild",
-     "checkpoint skip t 0"],
+     "checkpoint skip t 0", "checkpoint renew t", "checkpoint reroute t 0"],
 )  # fmt: skip
 def test_commands_that_change_something_ask_for_a_choice(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

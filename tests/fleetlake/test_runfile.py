@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fleetlake.stack.embedded import free_port
 from fleetlake.stack.layout import Layout, layout_of
 from fleetlake.stack.ports import choose_ports, is_free
 from fleetlake.stack.processes import ProcessId, identify, myself
@@ -22,11 +21,12 @@ from fleetlake.stack.runfile import (
     is_held,
     read_stack,
 )
+from fleetlake.stack.server import free_port
 
 HOLD = """
 import sys
 from pathlib import Path
-from fleetlake.stack.embedded import free_port
+from fleetlake.stack.server import free_port
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.runfile import holding
 with holding(layout_of(Path(sys.argv[1]))):

@@ -1,6 +1,7 @@
 """What a person sees of a running stack."""
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from fleetlake.stack import narrate
 from fleetlake.stack.meter import Meter, Reading
 from fleetlake.stack.observe import SinkNumbers
 from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState
-from fleetlake.stack.screen import PlainScreen, draw, open_screen, status_line
+from fleetlake.stack.screen import draw, open_screen, status_line
 
 SINK = SinkNumbers(records=1500, rejected={"bad_time": 7}, lag={"t/0": 20, "t/1": 3}, processes=1)
 FILE = StackFile(
@@ -66,13 +67,25 @@ def test_lines_are_written_where_there_is_no_terminal() -> None:
     looks = iter([{"history": SINK}])
     meter = Meter(Path(), look=lambda run: next(looks))
     screen = open_screen(meter, lambda file: 5, is_quiet=False, out=out)
-    assert isinstance(screen, PlainScreen)
     screen.note("something happened")
     screen.show(FILE)
     screen.show(FILE)
     first, second = out.getvalue().splitlines()
     assert first.endswith(" something happened")
     assert "vehicles 5" in second
+
+
+def test_who_looks_away_ends_nothing() -> None:
+    """A pipe whose reader is gone: nothing is raised, now, later or when the process ends."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as out:
+        screen = open_screen(Meter(Path()), lambda file: 5, is_quiet=True, out=out)
+        screen.note("something happened")
+        screen.show(FILE)
+        screen.note("something else")
+        screen.close()
+        out.write("what comes now goes nowhere")
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,30 @@ def test_a_bad_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [text for text in shown if "mongodb://me:***@host/db" in text]
 
 
+def test_a_stack_file_that_makes_no_sense_blocks_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut may leave an empty one; what was chosen for the data is another matter."""
+    monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path))
+    for name in ("run/stack.json", "ports.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert Settings().lake.uri == str(tmp_path / "lake")
+    (tmp_path / "minio").mkdir()
+    (tmp_path / "minio" / "credentials.json").write_text("")
+    with pytest.raises(BadSettings, match=r"credentials\.json"):
+        Settings()
+
+
+def test_a_password_is_not_taken_from_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stack shows and keeps the address without it; each shell sets the variable itself."""
+    monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    for address in ("mongodb://me:***@host/db", "mongodb://host/db"):
+        (tmp_path / "run" / "stack.json").write_text(json.dumps({"mongo": address}))
+        assert (Settings().mongo.uri == address) is ("***" not in address)
+
+
 @pytest.mark.usefixtures("stack")
 def test_every_value_says_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Environment, stack or default."""

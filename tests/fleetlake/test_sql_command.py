@@ -21,12 +21,15 @@ from lake.query import connect
 from lake.schemas import BRONZE
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
+from tests.environment import of_lake
 
 
 @pytest.fixture
 def lake(lake_settings: LakeSettings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LakeSettings:
     """An empty lake that the command finds by its environment."""
-    monkeypatch.setenv("FLEETLAKE_LAKE__URI", lake_settings.uri)
+    wait_ready(lake_settings)
+    for name, value in of_lake(lake_settings).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path / "data"))
     return lake_settings
 

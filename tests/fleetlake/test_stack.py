@@ -18,8 +18,8 @@ from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from fleetlake.stack import embedded
-from fleetlake.stack.embedded import wait_until
 from fleetlake.stack.runfile import StackState, read_stack
+from fleetlake.stack.server import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,7 @@ def log_end(stack: StackUnderTest) -> int:
         return reader.ends(TOPIC)[1]
 
 
+@pytest.mark.slow
 def test_a_second_start_goes_on_where_the_first_stopped(stack: StackUnderTest) -> None:
     """Same log, same ports, same broker id; and nothing is left running in between."""
     stack.up("--no-ingest")
@@ -71,6 +72,7 @@ def test_a_second_start_beside_a_running_one_is_refused(stack: StackUnderTest) -
     assert log_end(stack) == 0
 
 
+@pytest.mark.slow
 def test_a_killed_stack_blocks_nothing(stack: StackUnderTest) -> None:
     """kill -9 of `up`: the next start ends what is left, the broker saves its log, the id is kept."""
     stack.up("--no-ingest")
@@ -137,6 +139,7 @@ def test_a_machine_that_went_down_is_noticed_at_the_next_start(stack: StackUnder
     assert "may have lost what it acknowledged last" in printed
 
 
+@pytest.mark.slow
 def test_taken_ports_are_replaced_by_free_ones(stack: StackUnderTest) -> None:
     """Another program listens where the broker was: the stack says where it is now."""
     stack.up("--no-ingest")
@@ -184,6 +187,39 @@ def test_a_server_that_is_not_installed_is_named_with_both_ways_out(
         start(tmp_path, 1, tmp_path / "log")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["pipe without a reader", "closed terminal"])
+def test_a_stack_that_nobody_sees_any_more_stops_in_order(stack: StackUnderTest, how: str) -> None:
+    """`up | tee log` and Ctrl-C ends `tee` first; closing a window takes the terminal away. No server is
+    left, and every file is as after any stop."""
+    watched, shown = os.openpty() if how == "closed terminal" else os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fleetlake.cli", "up", "--no-ingest"],
+        env={**os.environ, "FLEETLAKE_DATA_DIR": str(stack.layout.root)},
+        stdin=subprocess.DEVNULL,
+        stdout=shown,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(shown)
+    with process:
+        assert wait_until(lambda: is_running(stack), 60)
+        servers = stack.file.processes
+        os.close(watched)
+        process.send_signal(signal.SIGHUP if how == "closed terminal" else signal.SIGINT)
+        _, complaints = process.communicate(timeout=60)
+    assert (process.returncode, complaints) == (0, ""), stack.layout.log("stack").read_text()
+    assert not any(server.is_alive for server in servers)
+    assert not stack.layout.stack_file.exists()
+    assert stack.layout.log("stack").read_text().count("stack_stopped") == 1
+
+
+def is_running(stack: StackUnderTest) -> bool:
+    """Whether everything was started."""
+    found = read_stack(stack.layout)
+    return found is not None and found.state is StackState.RUNNING
+
+
 def test_ctrl_c_in_the_foreground_stops_everything_cleanly(stack: StackUnderTest) -> None:
     """Exit code 0; plain lines where there is no terminal."""
     process = subprocess.Popen(
@@ -193,12 +229,7 @@ def test_ctrl_c_in_the_foreground_stops_everything_cleanly(stack: StackUnderTest
         text=True,
     )
     with process:
-
-        def is_running() -> bool:
-            found = read_stack(stack.layout)
-            return found is not None and found.state is StackState.RUNNING
-
-        assert wait_until(is_running, 60)
+        assert wait_until(lambda: is_running(stack), 60)
         servers = stack.file.processes
         process.send_signal(signal.SIGINT)
         printed, _ = process.communicate(timeout=60)

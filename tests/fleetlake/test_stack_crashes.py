@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fleetlake.demo.plan import DRIVES
-from fleetlake.stack.embedded import wait_until
 from fleetlake.stack.observe import cards
+from fleetlake.stack.server import wait_until
 
 if TYPE_CHECKING:
     from tests.fleetlake.conftest import StackUnderTest

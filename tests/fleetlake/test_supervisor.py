@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleetlake.stack.child import Backoff, ChildSpec, ChildState
-from fleetlake.stack.embedded import wait_until
+from fleetlake.stack.server import wait_until
 from fleetlake.stack.supervisor import Supervisor
 from ingest.errors import EXIT_OPERATOR_NEEDED
 from ingest.process import Stop
@@ -167,6 +167,19 @@ def test_an_error_for_the_operator_is_not_tried_in_a_hot_loop(case: Case) -> Non
     assert len(case.events.of("process_started")) == 2
 
 
+def test_a_process_that_cannot_be_started_is_tried_again(case: Case) -> None:
+    """No room for its log, for example; the others run."""
+    supervisor = case.supervise("print('up', flush=True); input()", "import time; time.sleep(60)")
+    case.log(0).mkdir()
+    supervisor.tick()
+    assert [child.state for child in supervisor.children] == [ChildState.WAITING, ChildState.RUNNING]
+    assert case.events.of("process_not_started")[0]["again_in_s"] == 1.0
+    case.log(0).rmdir()
+    case.clock.now += 1.0
+    supervisor.tick()
+    assert supervisor.children[0].state is ChildState.RUNNING
+
+
 def test_a_stop_lets_every_child_finish_and_exits_0(case: Case) -> None:
     """SIGTERM goes to all; all end with 0."""
     supervisor = case.supervise(FOREVER, FOREVER)
@@ -224,7 +237,7 @@ def test_stopped_children_can_be_renewed(case: Case) -> None:
 
 REAPING = """
 import os, subprocess, sys, time
-from fleetlake.stack.embedded import wait_until
+from fleetlake.stack.server import wait_until
 from fleetlake.stack.supervisor import reap_orphans
 own = subprocess.Popen([sys.executable, "-c", "exit(7)"])
 orphan = os.posix_spawn(sys.executable, [sys.executable, "-c", "exit(5)"], os.environ)

@@ -129,6 +129,7 @@ def test_wait_and_status_say_it() -> None:
         "kafka": "k",
         "mongo": "m",
         "lake": "l",
+        "lake_endpoint": None,
         "processes": [],
         "lag": None,
         "rates": {},
@@ -138,6 +139,7 @@ def test_wait_and_status_say_it() -> None:
     assert render(status).endswith(SENTENCE)
 
 
+@pytest.mark.slow
 def test_up_writes_what_its_sinks_were_started_with(
     stack: "StackUnderTest", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

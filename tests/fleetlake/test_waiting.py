@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from broker.errors import BrokerUnavailable
 from broker.record import TopicPartition
 from fleetlake.stack.progress import Route, Span, behind
 from fleetlake.stack.waiting import StillBehind, wait_until_done
 
+AWAY = BrokerUnavailable("127.0.0.1:1", "reading offsets", "its coordinator is moving")
 A, B, INNER = TopicPartition("a", 0), TopicPartition("a", 1), TopicPartition("inner", 0)
 HISTORY = Route("history", ["a"])
 ROUTES = Route("routes", ["a"], ["inner"])
@@ -19,7 +21,7 @@ class ScriptedLog:
     """Ends, and the offsets of each sink one step after the other; the last step stays."""
 
     log: dict[TopicPartition, int]
-    steps: dict[str, list[dict[TopicPartition, int]]]
+    steps: dict[str, list[dict[TopicPartition, int] | BrokerUnavailable]]
     now: float = 0.0
     asked: dict[str, int] = field(default_factory=dict)
 
@@ -28,7 +30,10 @@ class ScriptedLog:
 
     def committed(self, sink: str) -> dict[TopicPartition, int]:
         steps = self.steps[sink]
-        return steps[min(self.asked.get(sink, 0), len(steps) - 1)]
+        step = steps[min(self.asked.get(sink, 0), len(steps) - 1)]
+        if isinstance(step, BrokerUnavailable):
+            raise step
+        return step
 
     def clock(self) -> float:
         return self.now
@@ -52,6 +57,19 @@ def test_every_sink_has_to_arrive() -> None:
     """The slowest one counts."""
     log = ScriptedLog({A: 5}, {"history": [{A: 5}], "state": [{}, {A: 3}, {A: 5}]})
     assert log.wait(HISTORY, Route("state", ["a"])) == pytest.approx(0.4)
+
+
+def test_kafka_may_be_away_for_a_while() -> None:
+    """A leader or a coordinator that moves ends no command that waits."""
+    log = ScriptedLog({A: 5}, {"history": [{A: 3}, AWAY, AWAY, {A: 5}]})
+    assert log.wait(HISTORY) == pytest.approx(0.6)
+
+
+def test_a_kafka_that_stays_away_is_named() -> None:
+    """Not the messages that may be left: nothing is known of them."""
+    log = ScriptedLog({A: 5}, {"history": [{A: 3}, AWAY]})
+    with pytest.raises(BrokerUnavailable):
+        log.wait(HISTORY, timeout=1.0)
 
 
 def test_messages_that_come_later_do_not_count() -> None:

@@ -1,5 +1,6 @@
 """A source of a test's own, whose messages are rejected as the routes sink rejects them."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ingest.deadletters import Found, Original, Selection, read_letters
 from ingest.decoding import RunDecoder
 from ingest.metrics import SinkMetrics
 
+SEEN_SECONDS = 30.0
 CONTRACT = """
 name: {name}
 shape: wide
@@ -90,15 +92,25 @@ class Site:
 
     def messages(self) -> list[Original]:
         """What a read-committed reader of the source's topic sees."""
+        source = TopicPartition(self.topic, 0)
         with PartitionReader(self.kafka) as reader:
+            await_committed(self.kafka, reader, source)
             return [
                 Original(value, key, headers)
-                for run in reader.read(TopicPartition(self.topic, 0), 0)
+                for run in reader.read(source, 0)
                 for value, key, headers in zip(run.values, run.keys, run.headers, strict=True)
             ]
 
     def payloads(self) -> list[bytes | None]:
         return [message.payload for message in self.messages()]
+
+
+def await_committed(kafka: KafkaSettings, reader: PartitionReader, partition: TopicPartition) -> None:
+    """A commit is seen a moment after it returned."""
+    deadline = time.monotonic() + SEEN_SECONDS
+    with PartitionReader(kafka, isolation="read_uncommitted") as everything:
+        while reader.ends(partition)[1] < everything.ends(partition)[1]:
+            assert time.monotonic() < deadline, f"a transaction is open in {partition}"
 
 
 MakeSite = Callable[[], Site]

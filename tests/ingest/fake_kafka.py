@@ -14,6 +14,7 @@ from broker.errors import Abortable, BrokerError
 from broker.metadata import GroupMetadata
 from broker.producer import Headers
 from broker.record import Records, TopicPartition
+from broker.stored_offset import Lives, StoredOffset
 from ingest.outgoing import Outgoing
 from ingest.routes_places import OutputReader, Outputs
 
@@ -26,6 +27,7 @@ class FakeKafka:
 
     logs: dict[TopicPartition, list[bytes | None]] = field(default_factory=dict)
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    lives: dict[TopicPartition, str] = field(default_factory=dict)
     name: str = "us"
     generation: int = 0
     failures: dict[str, list[BrokerError]] = field(default_factory=dict)
@@ -33,6 +35,7 @@ class FakeKafka:
     aborted: int = 0
     _open: list[Outgoing] | None = None
     _open_offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    _open_lives: dict[TopicPartition, str] = field(default_factory=dict)
 
     def append(self, partition: TopicPartition, *values: bytes | None) -> None:
         self.logs.setdefault(partition, []).extend(values)
@@ -51,7 +54,7 @@ class FakeKafka:
     def begin(self) -> None:
         assert self._open is None
         self._fail("begin")
-        self._open, self._open_offsets = [], {}
+        self._open, self._open_offsets, self._open_lives = [], {}, {}
 
     def send(
         self,
@@ -67,12 +70,13 @@ class FakeKafka:
         self._fail("send")
 
     def send_offsets(
-        self, offsets: Mapping[TopicPartition, int], group: GroupMetadata, timeout_s: float
+        self, offsets: Mapping[TopicPartition, int], group: GroupMetadata, timeout_s: float, lives: Lives
     ) -> None:
         if group.handle != self.generation:
             outdated = f"generation {group.handle} is not {self.generation}"
             raise Abortable(self.name, "send_offsets", outdated)
         self._open_offsets |= offsets
+        self._open_lives |= {partition: lives[partition.topic] for partition in offsets}
         self._fail("send_offsets")
 
     def commit(self, timeout_s: float) -> None:
@@ -81,6 +85,7 @@ class FakeKafka:
         for message in self._open:
             self.append(TopicPartition(message.topic, message.partition or 0), message.value)
         self.offsets |= self._open_offsets
+        self.lives |= self._open_lives
         self._open = None
 
     def abort(self, timeout_s: float) -> None:
@@ -154,16 +159,21 @@ class FakeConsumer:
     def group_metadata(self) -> GroupMetadata:
         return GroupMetadata(self.kafka.generation)
 
-    def committed(
+    def stored(
         self, partitions: Iterable[TopicPartition], timeout_s: float
-    ) -> Mapping[TopicPartition, int | None]:
-        return {partition: self.kafka.offsets.get(partition) for partition in partitions}
+    ) -> Mapping[TopicPartition, StoredOffset | None]:
+        return {partition: self._stored(partition) for partition in partitions}
+
+    def _stored(self, partition: TopicPartition) -> StoredOffset | None:
+        offset = self.kafka.offsets.get(partition)
+        return None if offset is None else StoredOffset(offset, self.kafka.lives.get(partition, ""))
 
     def watermarks(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
         return 0, len(self.kafka.logs.get(partition, []))
 
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives) -> None:
         self.kafka.offsets |= offsets
+        self.kafka.lives |= {key: lives[key.topic] for key in offsets if key.topic in lives}
 
     # -- what happens to the member -----------------------------------------------------------------------
 

@@ -3,34 +3,18 @@
 With STEP and N it kills itself with SIGKILL when that step is done for the N-th time, without a word.
 """
 
-import os
-import signal
 import sys
-import time
 
 from broker.settings import KafkaSettings
 from ingest.process import Stop, configure_logs
 from ingest.routes_run import run
-from ingest.routes_transaction import Step, Steps
 from ingest.settings import IngestSettings
+from ingest.steps import RoutesStep
 from tests.ingest.routes_fleet import registry_of
+from tests.ingest.sink_process import killing_at, untold
 
-LINGER_SECONDS = 0.05
-"""Until what was queued has reached the broker: the transaction that is left open must hold it."""
-
-
-def killing_at(step: Step, count: int) -> Steps:
-    """Ends this process at the `count`-th time that the step was done."""
-    seen = 0
-
-    def done(now: Step) -> None:
-        nonlocal seen
-        seen += now is step
-        if seen == count:
-            time.sleep(LINGER_SECONDS)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return done
+TRANSACTION = (RoutesStep.BEGUN, RoutesStep.SENT, RoutesStep.OFFSETS_SENT, RoutesStep.COMMITTED)
+"""The steps of every transaction that is not aborted."""
 
 
 def main(kafka: str, ingest: str, suffix: str, step: str = "", count: str = "1") -> None:
@@ -42,7 +26,7 @@ def main(kafka: str, ingest: str, suffix: str, step: str = "", count: str = "1")
             IngestSettings.model_validate_json(ingest),
             registry_of(suffix),
             stop=stop,
-            done=killing_at(Step(step), int(count)) if step else lambda now: None,
+            done=killing_at(RoutesStep(step), int(count)) if step else untold,
         )
 
 

@@ -1,16 +1,20 @@
 """The operator's repairs of checkpoints, on a real table."""
 
+import uuid
 from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
 
+from broker.offsets import Offsets
 from broker.record import TopicPartition
-from ingest.checkpoints import Moved, NothingToRepair, restore_missing, skip_lost
+from broker.settings import KafkaSettings
+from ingest.checkpoints import Moved, NothingToRepair, reroute, restore_missing, skip_lost
 from lake.bronze import Bronze, BronzePartition
 from lake.bronze_file import FILE_SCHEMA
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
+from tests.ingest.topics import make_topic
 
 PLACE, KEY = TopicPartition("telemetry", 2), BronzePartition("id-1", 2)
 
@@ -69,3 +73,30 @@ def test_without_rows_there_is_nothing_to_restore(lake_settings: LakeSettings) -
     bronze = bronze_with(lake_settings, [3], checkpoint=None)
     with pytest.raises(NothingToRepair, match="no row"):
         restore_missing(bronze, PLACE, "another identity")
+
+
+def routed(kafka_settings: KafkaSettings, offset: int) -> tuple[Offsets, TopicPartition]:
+    """A topic of which routes has committed this offset."""
+    place = TopicPartition(uuid.uuid4().hex, 0)
+    make_topic(kafka_settings, place.topic, 1)
+    offsets = Offsets(kafka_settings)
+    offsets.set_of_group("routes", {place: offset}, {})
+    return offsets, place
+
+
+@pytest.mark.parametrize(("is_at_start", "now"), [(False, 80), (True, 50)])
+def test_routes_goes_on_where_the_operator_decides(
+    kafka_settings: KafkaSettings, is_at_start: bool, now: int
+) -> None:
+    """At the end of a log that went back nothing is routed twice, at its start nothing is left out."""
+    offsets, place = routed(kafka_settings, 120)
+    assert reroute(offsets, place, 50, 80, is_at_start=is_at_start) == Moved(place, 120, now)
+    assert offsets.of_group("routes") == {place: now}
+
+
+def test_routes_that_can_go_on_is_not_moved(kafka_settings: KafkaSettings) -> None:
+    """A repair that is not needed leaves nothing out."""
+    offsets, place = routed(kafka_settings, 70)
+    with pytest.raises(NothingToRepair, match="goes on by itself"):
+        reroute(offsets, place, 50, 80, is_at_start=False)
+    assert offsets.of_group("routes") == {place: 70}

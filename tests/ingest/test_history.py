@@ -1,76 +1,24 @@
 """The history sink on a real broker and a real Delta table: nothing lost and nothing doubled."""
 
-import threading
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
 
-from broker.offsets import log_ends
-from broker.producer import Producer, TransactionalProducer
+from broker.producer import Producer
 from broker.settings import KafkaSettings
-from contracts.load import load_registry
-from contracts.registry import Registry
-from fleetlake.stack.embedded import wait_until
+from fleetlake.stack.server import wait_until
 from ingest import history_run
-from ingest.errors import CheckpointMissing, CheckpointOutsideLog, TopicRecreated
+from ingest.errors import CheckpointMissing, CheckpointOutsideLog
 from ingest.metrics import SinkMetrics
 from ingest.process import Stop
 from ingest.settings import IngestSettings
 from lake.bronze import Bronze, BronzePartition
 from lake.settings import LakeSettings
 from lake.storage import storage
-from tests.ingest.topics import make_topic
-
-DEADLINE = 60.0
-QUICK = IngestSettings(commit_seconds=0.2)
-
-
-@dataclass
-class Fleet:
-    """A topic with a contract of its own, and the lake it lands in."""
-
-    kafka: KafkaSettings
-    lake: LakeSettings
-    topic: str
-    partitions: int
-    registry: Registry
-    sent: dict[tuple[int, int], bytes | None] = field(default_factory=dict)
-
-    def send(self, count: int, *, first: int = 0) -> None:
-        """Good messages, one a vehicle in turn, spread over the partitions."""
-        producer = Producer(self.kafka)
-        for number in range(first, first + count):
-            producer.send(self.topic, str(number % 7).encode(), message(number))
-        producer.flush()
-
-    def land(self, settings: IngestSettings = QUICK) -> None:
-        """Runs the sink until it has caught up."""
-        history_run.run(self.kafka, self.lake, settings, self.registry, stop=Stop(), until_caught_up=True)
-
-    def rows(self) -> pa.Table:
-        return DeltaTable(storage(self.lake).table("bronze.events")).to_pyarrow_table()
-
-    def payloads(self) -> list[bytes]:
-        return sorted(self.rows()["payload"].to_pylist())
-
-    def coordinates(self) -> list[tuple[str, int, int]]:
-        rows = self.rows()
-        columns = (rows[name].to_pylist() for name in ("topic_id", "partition", "offset"))
-        return list(zip(*columns, strict=True))
-
-
-def message(number: int) -> bytes:
-    return (
-        f'{{"did":"{number % 7}","timestamp":{1_690_000_000_000 + number},"name":"odometer",'
-        f'"float_value":{number}.50}}'
-    ).encode()
+from tests.ingest.odometer_fleet import DEADLINE, QUICK, Fleet, landed, make_fleet, message, running
+from tests.real_services import both_protocols
 
 
 @pytest.fixture
@@ -79,71 +27,6 @@ def fleet(
 ) -> Fleet:
     """Three partitions, the `tcu` format."""
     return make_fleet(kafka_settings, lake_settings, topic_name, tmp_path)
-
-
-def make_fleet(
-    kafka: KafkaSettings, lake: LakeSettings, topic: str, folder: Path, partitions: int = 3
-) -> Fleet:
-    contract = folder / f"{topic}.yml"
-    contract.write_text(
-        f"name: test_source\ndescription: test\nshape: long\n"
-        f"topics:\n  {topic}: {{partitions: {partitions}}}\n"
-        "vehicle: {field: did}\nevent_time: [{field: timestamp, format: epoch_ms}]\n"
-        "long: {name: name, value: float_value}\nsignals: {odometer: odometer}\n"
-    )
-    make_topic(kafka, topic, partitions)
-    registry = load_registry([contract])
-    only = Registry(registry.catalog, {"test_source": registry.contracts["test_source"]}, registry.limits)
-    return Fleet(kafka, lake, topic, partitions, only)
-
-
-@dataclass
-class Running:
-    """A sink in a thread."""
-
-    stop: Stop
-    metrics: SinkMetrics
-    thread: threading.Thread
-
-    def uncommitted(self) -> float | None:
-        return self.metrics.registry.get_sample_value("fleetlake_uncommitted_records", {"sink": "history"})
-
-    def has_ended(self) -> bool:
-        return not self.thread.is_alive()
-
-
-@contextmanager
-def running(fleet: Fleet, settings: IngestSettings = QUICK) -> Iterator[Running]:
-    """The sink in a thread; the block's end stops it cleanly and shows its error."""
-    stop, metrics = Stop(), SinkMetrics("history")
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            history_run.run(fleet.kafka, fleet.lake, settings, fleet.registry, stop=stop, metrics=metrics)
-        except BaseException as error:  # noqa: BLE001 - shown by the test
-            failures.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield Running(stop, metrics, thread)
-    finally:
-        stop.request()
-        thread.join(DEADLINE)
-    assert not thread.is_alive()
-    if failures:
-        raise failures[0]
-
-
-def landed(fleet: Fleet, count: int) -> Callable[[], bool]:
-    def check() -> bool:
-        table = storage(fleet.lake).table("bronze.events")
-        return (
-            DeltaTable.is_deltatable(table) and DeltaTable(table).to_pyarrow_dataset().count_rows() >= count
-        )
-
-    return check
 
 
 def test_every_message_is_one_row_with_its_original_bytes(fleet: Fleet) -> None:
@@ -190,29 +73,7 @@ def test_a_clean_stop_commits_what_was_read(fleet: Fleet) -> None:
     assert len(fleet.coordinates()) == 500
 
 
-def test_aborted_messages_are_not_landed_and_leave_no_false_gap(fleet: Fleet) -> None:
-    """The checkpoint is the consumer's position: control records and aborted messages count."""
-    producer = TransactionalProducer(fleet.kafka, f"t-{uuid.uuid4().hex}")
-    producer.init()
-    for number, commit in enumerate((True, False, True, False)):
-        producer.begin()
-        for index in range(10):
-            producer.send(fleet.topic, b"k", message(number * 10 + index))
-        producer.commit() if commit else producer.abort()
-    fleet.land()
-    expected = [message(number) for number in (*range(10), *range(20, 30))]
-    assert fleet.payloads() == sorted(expected)
-    bronze = Bronze(storage(fleet.lake))
-    topic_id = fleet.coordinates()[0][0]
-    keys = [BronzePartition(topic_id, number) for number in range(3)]
-    ends = log_ends(fleet.kafka, [fleet.topic])
-    checkpoints = bronze.checkpoints(keys)
-    assert {key.partition: checkpoints[key] or 0 for key in keys} == {
-        partition.partition: end for partition, end in ends.items()
-    }
-    assert max(ends.values()) > 1 + max(offset for _, _, offset in fleet.coordinates())
-
-
+@both_protocols
 def test_two_members_share_the_partitions_and_land_each_message_once(fleet: Fleet) -> None:
     """A second process joins under load and the first one leaves."""
     fleet.send(2_000)
@@ -225,36 +86,6 @@ def test_two_members_share_the_partitions_and_land_each_message_once(fleet: Flee
         assert wait_until(landed(fleet, 6_000), DEADLINE)
     assert fleet.payloads() == sorted(message(number) for number in range(6_000))
     assert len(set(fleet.coordinates())) == 6_000
-
-
-def test_a_new_incarnation_of_the_broker_lands_the_log_under_a_new_identity(fleet: Fleet) -> None:
-    """Offsets of another life of the log mean other messages."""
-    fleet.send(30)
-    fleet.land()
-    assert fleet.kafka.incarnation_file is not None
-    fleet.kafka.incarnation_file.write_text("renewed")
-    fleet.land()
-    coordinates = fleet.coordinates()
-    assert len(set(coordinates)) == 60
-    assert {topic_id for topic_id, _, _ in coordinates} >= {f"renewed.{fleet.topic}"}
-
-
-def test_a_topic_recreated_while_running_ends_the_process_and_commits_nothing(fleet: Fleet) -> None:
-    """Rows read before the identity was asked again may belong to the new topic."""
-    assert fleet.kafka.incarnation_file is not None
-    incarnation = fleet.kafka.incarnation_file
-
-    def recreate_while_running() -> None:
-        with running(fleet) as sink:
-            fleet.send(10)
-            assert wait_until(landed(fleet, 10), DEADLINE)
-            incarnation.write_text("another")
-            fleet.send(10, first=10)
-            assert wait_until(sink.has_ended, DEADLINE)
-
-    with pytest.raises(TopicRecreated):
-        recreate_while_running()
-    assert len(fleet.coordinates()) == 10
 
 
 def test_a_checkpoint_outside_the_log_is_a_named_error(fleet: Fleet) -> None:

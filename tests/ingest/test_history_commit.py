@@ -48,6 +48,12 @@ class ScriptedTable:
         self.compared += 1
         return {key: self.recorded.get(key) for key in partitions}
 
+    def with_rows(self, partitions: Iterable[BronzePartition]) -> set[BronzePartition]:
+        item = self.reload_script.pop(0) if self.reload_script else None
+        if isinstance(item, Exception):
+            raise item
+        return {key for key in partitions if key in self.recorded}
+
     def commit(
         self, files: Sequence[Any], checkpoints: Mapping[BronzePartition, int], starts: object = None
     ) -> None:

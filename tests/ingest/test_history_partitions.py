@@ -23,7 +23,7 @@ class FakeWorld:
     topic_id: str = "id-1"
     logs: dict[TopicPartition, tuple[int, int]] = field(default_factory=lambda: {P0: (0, 100), P1: (0, 100)})
     recorded: dict[BronzePartition, int] = field(default_factory=dict)
-    with_rows: set[BronzePartition] = field(default_factory=set)
+    landed: set[BronzePartition] = field(default_factory=set)
 
     def read(self, topics: Sequence[str]) -> Mapping[str, str]:
         return dict.fromkeys(topics, self.topic_id)
@@ -31,8 +31,8 @@ class FakeWorld:
     def watermarks(self, partition: TopicPartition) -> tuple[int, int]:
         return self.logs[partition]
 
-    def has_rows(self, partition: BronzePartition) -> bool:
-        return partition in self.with_rows
+    def with_rows(self, partitions: Iterable[BronzePartition]) -> set[BronzePartition]:
+        return self.landed.intersection(partitions)
 
     def reload(self) -> int:
         return 0
@@ -51,9 +51,7 @@ class FakeWorld:
 
 def owned(world: FakeWorld, start: str = "earliest") -> OwnedPartitions:
     committer = Committer(world, lambda: 0.0, lambda _: True, logger("history"), patience_seconds=0.0)
-    return OwnedPartitions(
-        committer, world, world, world, lambda _, low, high: low if start == "earliest" else high
-    )
+    return OwnedPartitions(committer, world, world, lambda _, low, high: low if start == "earliest" else high)
 
 
 def run_of(partition: TopicPartition, offsets: list[int], following: int | None = None) -> Records:
@@ -91,7 +89,7 @@ def test_a_checkpoint_behind_the_log_is_a_named_error() -> None:
 def test_rows_without_a_checkpoint_are_a_named_error() -> None:
     """Beginning at the log's start would double them."""
     with pytest.raises(CheckpointMissing, match="checkpoint restore telemetry 0"):
-        owned(FakeWorld(with_rows={K0})).adopt([P0])
+        owned(FakeWorld(landed={K0})).adopt([P0])
 
 
 def test_a_start_other_than_the_beginning_is_recorded() -> None:

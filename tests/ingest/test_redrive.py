@@ -208,6 +208,7 @@ def test_a_redrive_elsewhere_fences_an_older_one(site: Site, tmp_path: Path) -> 
     assert site.payloads() == [event(150), event(150)]
 
 
+@pytest.mark.slow
 def test_nothing_was_redriven_where_the_markers_are_missing(kafka_settings: KafkaSettings) -> None:
     """Looking creates no topic."""
     with PartitionReader(kafka_settings) as reader:

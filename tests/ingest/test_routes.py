@@ -1,4 +1,4 @@
-"""The routes sink on the embedded broker: exactly once for a read-committed reader, whoever is killed."""
+"""The routes sink on a real broker: exactly once for a read-committed reader, whoever is killed."""
 
 import signal
 import subprocess
@@ -26,10 +26,13 @@ from ingest.metrics import SinkMetrics
 from ingest.process import Stop
 from ingest.redrive import redrive_group
 from ingest.routes_run import PartitionsDiffer, run
-from ingest.routes_transaction import Step
 from ingest.settings import IngestSettings
 from ingest.slots import lease
+from ingest.steps import RoutesStep
 from tests.ingest.routes_fleet import Fleet, car, problems, project_root
+from tests.ingest.routes_process import TRANSACTION
+from tests.real_services import both_protocols
+from tests.servers import OwnServer
 
 DEADLINE_SECONDS = 60.0
 
@@ -174,8 +177,8 @@ def test_messages_as_large_and_as_strange_as_a_topic_allows_become_letters(fleet
 # -- kills ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", list(Step))
-def test_a_kill_after_any_step_changes_nothing(fleet: Fleet, step: Step) -> None:
+@pytest.mark.parametrize("step", TRANSACTION)
+def test_a_kill_after_any_step_changes_nothing(fleet: Fleet, step: RoutesStep) -> None:
     """The third transaction is left as it was then; the next process has the rest."""
     fleet.send_traffic(2000)
     with process(fleet, step, "3") as victim, under_load(fleet, 1000):
@@ -184,9 +187,10 @@ def test_a_kill_after_any_step_changes_nothing(fleet: Fleet, step: Step) -> None
     assert problems(fleet) == {}
 
 
+@both_protocols
 def test_readers_do_not_wait_for_a_process_that_never_comes_back(fleet: Fleet) -> None:
     """Another one ends its open transaction, and takes its partitions with all that was published."""
-    with process(fleet, Step.OFFSETS_SENT, "1") as victim, process(fleet):
+    with process(fleet, RoutesStep.OFFSETS_SENT, "1") as victim, process(fleet):
         with under_load(fleet):  # whoever starts first leaves the other something to do
             assert victim.wait(DEADLINE_SECONDS) == -signal.SIGKILL
         eventually(lambda: lag(fleet) == 0)
@@ -199,7 +203,8 @@ def test_nobody_waits_for_a_killed_redrive(fleet: Fleet) -> None:
 
     def redrive_and_be_killed() -> None:
         with lease(fleet.ingest.model_copy(update={"slot": 0}), redrive_group(fleet.kafka)) as slot:
-            left_open = TransactionalProducer(fleet.kafka, f"{slot.name}.{slot.begin_life()}")
+            name = slot.name if fleet.kafka.incarnation_file is None else f"{slot.name}.{slot.begin_life()}"
+            left_open = TransactionalProducer(fleet.kafka, name)
             left_open.init()
             left_open.begin()
             left_open.send(place.topic, b"k", b"never committed", partition=place.partition)
@@ -215,10 +220,11 @@ def test_nobody_waits_for_a_killed_redrive(fleet: Fleet) -> None:
         eventually(lambda: group_offsets(fleet.kafka, "routes").get(place, 0) > 1)
 
 
+@both_protocols
 @pytest.mark.slow
 def test_three_processes_then_one_under_load_with_kills(fleet: Fleet) -> None:
     """Maxima and dead letters are those of a plain computation, whoever did the work."""
-    steps = [Step.SENT, Step.OFFSETS_SENT, Step.COMMITTED]
+    steps = [RoutesStep.SENT, RoutesStep.OFFSETS_SENT, RoutesStep.COMMITTED]
     with under_load(fleet), ExitStack() as stack:
         victims = [stack.enter_context(process(fleet, step, str(5 + n))) for n, step in enumerate(steps)]
         for victim in victims:
@@ -252,9 +258,11 @@ def test_a_stop_finishes_the_transaction(fleet: Fleet) -> None:
     assert problems(fleet) == {}
 
 
+@pytest.mark.embedded_kafka
 @pytest.mark.slow
 def test_a_broker_that_lost_its_last_second_is_gone_on_with(tmp_path: Path, ingest: IngestSettings) -> None:
-    """Letters and maxima are right for what its log still has, and nothing is doubled."""
+    """As the embedded one may when it is killed. Letters and maxima are right for what its log still has, and
+    nothing is doubled."""
     server = start_kafka(tmp_path / "kafka")
     incarnation = tmp_path / "incarnation"
     incarnation.write_text("first life")
@@ -378,25 +386,19 @@ def test_an_idle_process_writes_nothing(fleet: Fleet) -> None:
 
 
 @pytest.mark.slow
-def test_a_stop_ends_in_time_when_the_broker_is_away(tmp_path: Path, ingest: IngestSettings) -> None:
+def test_a_stop_ends_in_time_when_the_broker_is_away(
+    own_kafka: OwnServer, own_kafka_settings: KafkaSettings, ingest: IngestSettings
+) -> None:
     """With a transaction open: nobody can be asked, so its successor settles it."""
-    server = start_kafka(tmp_path / "kafka")
-    incarnation = tmp_path / "incarnation"
-    incarnation.write_text("only life")
-    kafka = KafkaSettings(bootstrap_servers=server.address, incarnation_file=incarnation)
-    fleet = Fleet(kafka, ingest.model_copy(update={"transaction_seconds": 5.0}), "away")
+    fleet = Fleet(own_kafka_settings, ingest.model_copy(update={"transaction_seconds": 5.0}), "away")
     fleet.create_topics()
-    try:
-        with process(fleet) as worker:
-            eventually(lambda: worker.pid in fleet.members())
-            with under_load(fleet, 200):
-                time.sleep(3)
-            server.kill()
-            worker.send_signal(signal.SIGTERM)
-            began = time.monotonic()
-            worker.wait(20)
-            assert time.monotonic() - began < ingest.shutdown_seconds
-        server = start_kafka(tmp_path / "kafka", server.port)
-        fleet.catch_up()
-    finally:
-        server.stop()
+    with process(fleet) as worker:
+        with under_load(fleet, 200):
+            eventually(lambda: any(group_offsets(fleet.kafka, "routes").values()))
+        own_kafka.kill()
+        worker.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        worker.wait(20)
+        assert time.monotonic() - began < ingest.shutdown_seconds
+    own_kafka.start()
+    fleet.catch_up()

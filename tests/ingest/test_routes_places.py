@@ -1,18 +1,20 @@
 """Where routes goes on: what Kafka has committed, and maxima from all that was published until then."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import pytest
 
+from broker.errors import BrokerUnavailable
 from broker.record import Records, TopicPartition
+from broker.stored_offset import Lives, StoredOffset
 from contracts.load import load_registry
 from ingest.errors import OffsetBehindLog, SinkError
 from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
 from ingest.process import logger
-from ingest.routes_places import OutputReader, Outputs, RestoreBlocked, RoutesPlaces
+from ingest.routes_places import OffsetsBlocked, OutputReader, Outputs, RestoreBlocked, RoutesPlaces
 from tests.ingest.routes_fleet import pressure_reading
 
 CONTRACT = load_registry().contracts["pressure"]
@@ -28,24 +30,31 @@ class FakeKafka:
     """Committed offsets, log ends, and an output partition; everything asked is written down in order."""
 
     group: str = field(default="fleetlake.routes", kw_only=True)
-    offsets: dict[TopicPartition, int | None] = field(default_factory=dict)
+    offsets: dict[TopicPartition, int] = field(default_factory=dict)
     ends: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)
     stable: list[int] = field(default_factory=lambda: [2])
     written: int = 2
     values: list[bytes] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    lives: dict[TopicPartition, str] = field(default_factory=dict)
 
-    def committed(
+    def stored(
         self, partitions: Iterable[TopicPartition], timeout_s: float
-    ) -> Mapping[TopicPartition, int | None]:
+    ) -> Mapping[TopicPartition, StoredOffset | None]:
         self.asked.append("committed")
-        return {partition: self.offsets.get(partition) for partition in partitions}
+        return {
+            partition: StoredOffset(self.offsets[partition], self.lives.get(partition, ""))
+            if partition in self.offsets
+            else None
+            for partition in partitions
+        }
 
     def watermarks(self, partition: TopicPartition, timeout_s: float) -> tuple[int, int]:
         return self.ends.get(partition, (0, 100))
 
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives) -> None:
         self.offsets |= offsets
+        self.lives |= {key: lives[key.topic] for key in offsets if key.topic in lives}
 
     def outputs(self) -> Outputs:
         def committed() -> AbstractContextManager[OutputReader]:
@@ -112,10 +121,13 @@ class Scene:
     metrics: SinkMetrics = field(default_factory=lambda: SinkMetrics("routes"))
     ended: list[str] = field(default_factory=list)
     first: int = 0
+    life: str = ""
 
     def take_over(self, *partitions: TopicPartition) -> dict[TopicPartition, int]:
-        clock = Clock()
-        places = RoutesPlaces(
+        return self.places(Clock()).take_over(partitions)
+
+    def places(self, clock: "Clock", ask_unstable: Callable[[], object] = lambda: None) -> RoutesPlaces:
+        return RoutesPlaces(
             self.kafka,
             self.kafka.outputs(),
             {OUTPUT.rekey_topic: self.maxima},
@@ -126,8 +138,9 @@ class Scene:
             end_abandoned=lambda: self.ended.append("asked"),
             clock=clock,
             pause=clock.pause,
+            lives=lambda: {SOURCE.topic: self.life} if self.life else {},
+            ask_unstable=ask_unstable,
         )
-        return places.take_over(partitions)
 
     def standing(self) -> dict[str, float]:
         """What a reading would have to exceed."""
@@ -168,6 +181,47 @@ def test_a_transaction_that_does_not_end_stops_the_restore_with_a_name() -> None
     assert raised.value.partition == PUBLISHED
 
 
+@dataclass
+class SilentKafka(FakeKafka):
+    """Does not answer what the group has committed."""
+
+    def stored(
+        self, partitions: Iterable[TopicPartition], timeout_s: float
+    ) -> Mapping[TopicPartition, StoredOffset | None]:
+        raise UNANSWERED
+
+
+UNANSWERED = BrokerUnavailable("127.0.0.1:1", "reading committed offsets", "timed out")
+
+
+def test_a_transaction_that_never_ends_is_named_when_it_holds_the_offsets_back() -> None:
+    """Kafka answers whatever else is asked: waiting longer than any transaction lasts would be for ever."""
+    clock, scene = Clock(), Scene(SilentKafka())
+    places = scene.places(clock)
+    for _ in range(2):
+        with pytest.raises(BrokerUnavailable):
+            places.take_over([SOURCE])
+        clock.pause(4.0)
+    with pytest.raises(OffsetsBlocked, match=r"fleetlake\.routes .* find-hanging") as raised:
+        places.take_over([SOURCE])
+    assert isinstance(raised.value, SinkError)
+    assert scene.ended == ["asked", "asked"]
+
+
+def test_a_broker_that_answers_nothing_is_waited_for() -> None:
+    """However long it takes: nothing is known of its transactions."""
+
+    def ask_unstable() -> None:
+        raise UNANSWERED
+
+    clock = Clock()
+    places = Scene(SilentKafka()).places(clock, ask_unstable)
+    for _ in range(5):
+        with pytest.raises(BrokerUnavailable):
+            places.take_over([SOURCE])
+        clock.pause(100.0)
+
+
 def test_a_source_that_was_never_read_begins_where_the_settings_say() -> None:
     """The decision is recorded at once: a crash before the first message does not make it anew."""
     scene = Scene(FakeKafka(), first=30)
@@ -196,3 +250,18 @@ def test_a_log_that_went_back_needs_an_operator() -> None:
     scene = Scene(FakeKafka({SOURCE: 120}, ends={SOURCE: (0, 100)}))
     with pytest.raises(OffsetBehindLog, match="has committed offset 120, but Kafka's log ends at 100"):
         scene.take_over(SOURCE)
+
+
+def test_the_offset_of_a_former_life_is_none() -> None:
+    """A topic made anew is read from its start, however far its log has grown; the new beginning is stored
+    with the new life."""
+    scene = Scene(FakeKafka({SOURCE: 42}, lives={SOURCE: "first"}), life="second")
+    assert scene.take_over(SOURCE) == {SOURCE: 0}
+    assert (scene.kafka.offsets, scene.kafka.lives) == ({SOURCE: 0}, {SOURCE: "second"})
+
+
+@pytest.mark.parametrize("written", ["second", ""], ids=["with its life", "before lives were written"])
+def test_an_offset_of_this_life_is_gone_on_from(written: str) -> None:
+    """One without a life was stored by an earlier release."""
+    kafka = FakeKafka({SOURCE: 42}, lives={SOURCE: written})
+    assert Scene(kafka, life="second").take_over(SOURCE) == {SOURCE: 42}

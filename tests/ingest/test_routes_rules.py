@@ -69,21 +69,26 @@ class Clock:
 class Scene:
     """A sink over a Kafka in memory. A transaction stays open until a test lets its time pass."""
 
-    def __init__(self, kafka: FakeKafka | None = None, **settings: Any) -> None:
+    def __init__(
+        self, kafka: FakeKafka | None = None, *, period_seconds: float = 0.0, **settings: Any
+    ) -> None:
         self.kafka = kafka or FakeKafka()
         self.consumer = FakeConsumer(self.kafka)
         self.clock, self.identities = Clock(), Identities()
         self.metrics = SinkMetrics("routes")
         maxima = maxima_of(REGISTRY)
         log = logger("routes")
+        topics = [A.topic, PRESSURE.topic, INTERNAL.topic, MAXIMA]
+        lives = TopicLives(self.identities, topics, period_seconds, self.clock)
         places = RoutesPlaces(
             self.consumer, self.kafka.outputs(), maxima, lambda partition, low, high: low, self.metrics,
             log, restore_seconds=5.0, end_abandoned=lambda: None, clock=self.clock, pause=self.clock.pause,
+            lives=lives.of_offsets,
         )  # fmt: skip
         self.sink = RoutesSink(
             self.consumer, Transaction(self.kafka, lambda: None, clock=self.clock),
             Router(REGISTRY, RunDecoder(REGISTRY, self.metrics), maxima), places,
-            TopicLives(self.identities, [A.topic, PRESSURE.topic, INTERNAL.topic, MAXIMA], 0.0, self.clock),
+            lives,
             IngestSettings(transaction_seconds=1.0, **settings), self.metrics, log,
             clock=self.clock, pause=self.clock.pause,
         )  # fmt: skip
@@ -447,7 +452,7 @@ def test_a_commit_starts_the_count_of_failures_anew() -> None:
 @pytest.mark.parametrize("when", ["idle", "before a commit"])
 def test_a_topic_made_anew_ends_the_process_before_anything_is_committed(when: str) -> None:
     """What was learned belongs to the old one: a restart begins with what the new one has."""
-    scene = Scene().owning(A)
+    scene = Scene(period_seconds=0.0 if when == "idle" else 3600.0).owning(A)
     if when == "before a commit":
         scene.kafka.append(A, *bad(1))
         scene.sink.step()

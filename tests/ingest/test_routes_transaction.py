@@ -1,5 +1,6 @@
 """One transaction at a time: every step in its order, and no step without an answer is left behind."""
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -8,11 +9,15 @@ from broker.errors import Abortable, BrokerError, ClientFailed, Fenced, MessageT
 from broker.metadata import GroupMetadata
 from broker.producer import Headers
 from broker.record import TopicPartition
+from broker.stored_offset import Lives
 from ingest.outgoing import Outgoing
-from ingest.routes_transaction import MustAbort, Step, Transaction, TransactionStuck
+from ingest.routes_transaction import MustAbort, Transaction, TransactionStuck
+from ingest.steps import Step
+from tests.ingest.routes_process import TRANSACTION
 
 GROUP = GroupMetadata("us")
 PLACES = {TopicPartition("t", 0): 7}
+LIVES = {"t": "life"}
 LETTER = Outgoing("dead_letter", "t.dlq", b"k", b"v", [("h", b"1")], None)
 UNFINISHED = TransactionUnfinished("id", "commit", "no answer")
 
@@ -24,6 +29,7 @@ class FakeProducer:
         self.calls: list[str] = []
         self.offsets: Mapping[TopicPartition, int] = {}
         self.group: GroupMetadata | None = None
+        self.lives: Lives = {}
         self.first_failure: BrokerError | None = None
         self._script = {step: list(failures) for step, failures in script.items()}
 
@@ -43,9 +49,9 @@ class FakeProducer:
         self._do("send")
 
     def send_offsets(
-        self, offsets: Mapping[TopicPartition, int], group: GroupMetadata, timeout_s: float
+        self, offsets: Mapping[TopicPartition, int], group: GroupMetadata, timeout_s: float, lives: Lives
     ) -> None:
-        self.offsets, self.group = offsets, group
+        self.offsets, self.group, self.lives = offsets, group, lives
         self._do("send_offsets")
 
     def commit(self, timeout_s: float) -> None:
@@ -78,12 +84,12 @@ def test_a_transaction_is_begun_once_filled_and_committed_with_the_offsets() -> 
     transaction.begin(GROUP)
     transaction.begin(GroupMetadata("somebody else"))
     transaction.send(LETTER)
-    transaction.commit(PLACES, 60)
+    transaction.commit(PLACES, LIVES, 60)
 
     assert producer.calls == ["begin", "send", "send_offsets", "commit"]
-    assert (producer.offsets, producer.group) == (PLACES, GROUP)
+    assert (producer.offsets, producer.group, producer.lives) == (PLACES, GROUP, LIVES)
     assert producer.sent == ("t.dlq", b"k", b"v", [("h", b"1")], None)
-    assert steps == [Step.BEGUN, Step.SENT, Step.OFFSETS_SENT, Step.COMMITTED]
+    assert steps == list(TRANSACTION)
     assert not transaction.is_open
 
 
@@ -93,7 +99,7 @@ def test_a_step_without_an_answer_is_asked_again(step: str) -> None:
     producer, asked = FakeProducer(**{step: [UNFINISHED, UNFINISHED]}), list[int]()
     transaction = Transaction(producer, lambda: asked.append(1))
     transaction.begin(GROUP)
-    transaction.commit(PLACES, 60)
+    transaction.commit(PLACES, LIVES, 60)
     assert producer.calls.count(step) == 3
     assert len(asked) == 2
     assert "abort" not in producer.calls
@@ -116,8 +122,47 @@ def test_patience_ends_with_the_transaction_still_open() -> None:
     transaction = Transaction(FakeProducer(commit=[UNFINISHED] * 99), lambda: None, clock=Clock())
     transaction.begin(GROUP)
     with pytest.raises(TransactionStuck, match="commit"):
-        transaction.commit(PLACES, 30)
+        transaction.commit(PLACES, LIVES, 30)
     assert transaction.is_open
+
+
+def test_patience_is_never_longer_than_a_transaction_lives() -> None:
+    """Behind that Kafka has aborted it by itself, and an answer would change nothing."""
+    transaction = Transaction(FakeProducer(commit=[UNFINISHED] * 99), lambda: None, clock=Clock())
+    transaction.begin(GROUP)
+    with pytest.raises(TransactionStuck, match="commit of a transaction for 40 s"):
+        transaction.commit(PLACES, LIVES, 600)
+
+
+def test_a_client_that_does_not_come_back_is_left() -> None:
+    """It may wait for the group's coordinator for ever, whatever time it was given."""
+    coming_back = threading.Event()
+
+    class Hanging(FakeProducer):
+        def send_offsets(self, *arguments: object) -> None:
+            coming_back.wait(30)
+
+    transaction = Transaction(Hanging(), lambda: None, clock=Clock())
+    transaction.begin(GROUP)
+    try:
+        with pytest.raises(TransactionStuck, match="send_offsets of a transaction for 20 s"):
+            transaction.commit(PLACES, LIVES, 600)
+    finally:
+        coming_back.set()
+    assert transaction.is_open
+
+
+def test_that_a_step_is_asked_again_is_told_once() -> None:
+    """Not every two seconds."""
+    told: list[tuple[str, str]] = []
+    transaction = Transaction(
+        FakeProducer(send_offsets=[UNFINISHED], commit=[UNFINISHED] * 3),
+        lambda: None,
+        unanswered=lambda step, detail: told.append((step, detail)),
+    )
+    transaction.begin(GROUP)
+    transaction.commit(PLACES, LIVES, 60)
+    assert told == [("send_offsets", "no answer"), ("commit", "no answer")]
 
 
 def test_who_waits_is_asked_whether_to_go_on() -> None:
@@ -125,7 +170,7 @@ def test_who_waits_is_asked_whether_to_go_on() -> None:
     transaction = Transaction(FakeProducer(commit=[UNFINISHED]), stop)
     transaction.begin(GROUP)
     with pytest.raises(KeyboardInterrupt):
-        transaction.commit(PLACES, 30)
+        transaction.commit(PLACES, LIVES, 30)
     assert transaction.is_open
 
 
@@ -155,7 +200,7 @@ def test_a_process_whose_place_was_taken_ends(step: str) -> None:
 def go_through(transaction: Transaction) -> None:
     transaction.begin(GROUP)
     transaction.send(LETTER)
-    transaction.commit(PLACES, 60)
+    transaction.commit(PLACES, LIVES, 60)
 
 
 def test_the_first_refused_message_is_the_reason() -> None:

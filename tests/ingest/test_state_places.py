@@ -3,15 +3,17 @@ scripted broker."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from broker.record import TopicPartition
 from ingest.process import logger
 from ingest.state_places import StatePlaces
+from lake.mongo import open_client
 from lake.settings import MongoSettings
 from lake.state import StateStore
-from lake.state_marks import StateMarks
+from lake.state_marks import MARKS, StateMarks
 
 HERE = TopicPartition("telemetry_raw", 0)
 THERE = TopicPartition("telemetry_raw", 1)
@@ -47,9 +49,11 @@ def places_of(group: FakeGroup, marks: StateMarks) -> StatePlaces:
     return StatePlaces(group, group, marks, logger("state"))
 
 
-def commit(places: StatePlaces, group: FakeGroup) -> None:
-    """What the sink does once everything read is on disk."""
+def commit(places: StatePlaces, group: FakeGroup, marks: StateMarks) -> None:
+    """What the sink does once everything read is written."""
+    held = places.held()
     places.begin_checkpoint()
+    assert marks.barrier(places.collection_id, held)
     offsets = places.in_checkpoint()
     group.offsets |= offsets
     places.set_committed(offsets)
@@ -61,7 +65,7 @@ def test_a_first_start_reads_from_the_logs_start(marks: StateMarks) -> None:
     places = places_of(group, marks)
     assert places.adopt([HERE]) == {HERE: 7}
     places.advance_to({HERE: 50})
-    commit(places, group)
+    commit(places, group, marks)
     assert places_of(group, marks).adopt([HERE]) == {HERE: 50}
 
 
@@ -96,7 +100,7 @@ def test_marks_are_per_partition(marks: StateMarks) -> None:
     group = FakeGroup(offsets={HERE: 90, THERE: 90})
     mine, other = places_of(group, marks), places_of(group, marks)
     mine.adopt([HERE])
-    commit(mine, group)
+    commit(mine, group, marks)
     assert other.adopt([THERE]) == {THERE: 0}
 
 
@@ -108,12 +112,88 @@ def test_a_wiped_state_is_read_anew_by_a_process_that_goes_on(
     places = places_of(group, marks)
     places.adopt([HERE])
     places.advance_to({HERE: 50})
-    commit(places, group)
+    commit(places, group, marks)
     with StateStore(mongo_settings) as store:
         store.drop()
     assert not marks.barrier(places.collection_id, places.held())
     assert places.adopt([HERE]) == {HERE: 0}
-    assert places.held() == frozenset()
+    assert places.held().marks == {}
+
+
+@pytest.mark.parametrize("is_running", [True, False], ids=["a running sink", "a new one"])
+def test_a_state_that_went_back_is_read_on_from_where_it_is(
+    marks: StateMarks, mongo_settings: MongoSettings, *, is_running: bool
+) -> None:
+    """MongoDB is back with a copy of before: the group's offset is ahead of what the copy says it holds."""
+    group = FakeGroup()
+    places = places_of(group, marks)
+    places.adopt([HERE, THERE])
+    places.advance_to({HERE: 30, THERE: 40})
+    commit(places, group, marks)
+    copy = copied(mongo_settings)
+    places.advance_to({HERE: 60, THERE: 40})
+    commit(places, group, marks)
+    restore(mongo_settings, copy)
+    places.advance_to({HERE: 70, THERE: 40})
+    assert not marks.barrier(places.collection_id, places.held())
+    places = places if is_running else places_of(group, marks)
+    assert places.adopt([HERE, THERE]) == {HERE: 30, THERE: 40}
+    assert places.is_uncommitted
+    commit(places, group, marks)
+    assert group.offsets == {HERE: 30, THERE: 40}
+
+
+def test_a_group_that_is_behind_its_mark_goes_on_at_its_own_offset(marks: StateMarks) -> None:
+    """The mark rises first: after a crash in between the same is read once more."""
+    group = FakeGroup()
+    places = places_of(group, marks)
+    places.adopt([HERE])
+    places.advance_to({HERE: 30})
+    commit(places, group, marks)
+    places.advance_to({HERE: 60})
+    assert marks.barrier(places.collection_id, places.held())
+    assert places_of(group, marks).adopt([HERE]) == {HERE: 30}
+
+
+def test_a_copy_that_kafka_no_longer_reaches_goes_on_at_the_logs_start(marks: StateMarks) -> None:
+    """The rest is in the history: the log line says how it comes back."""
+    group = FakeGroup()
+    places = places_of(group, marks)
+    places.adopt([HERE])
+    places.advance_to({HERE: 30})
+    commit(places, group, marks)
+    group.offsets[HERE], group.ends[HERE] = 80, (50, 100)
+    assert places_of(group, marks).adopt([HERE]) == {HERE: 50}
+
+
+def test_a_partition_that_joins_does_not_vouch_for_the_others(
+    marks: StateMarks, mongo_settings: MongoSettings
+) -> None:
+    """The collection was replaced before they had a mark: what was written of them is gone all the same."""
+    group = FakeGroup()
+    places = places_of(group, marks)
+    places.adopt([HERE])
+    places.advance_to({HERE: 50})
+    with StateStore(mongo_settings) as store:
+        store.drop()
+    places.adopt([THERE])
+    assert not marks.barrier(places.collection_id, places.held())
+    assert places.adopt([HERE, THERE]) == {HERE: 0, THERE: 0}
+    assert marks.barrier(places.collection_id, places.held())
+
+
+def copied(settings: MongoSettings) -> list[dict[str, Any]]:
+    """What is known of the collection, as a copy of MongoDB's folder keeps it."""
+    with open_client(settings) as client:
+        return list(client[settings.database][MARKS].find())
+
+
+def restore(settings: MongoSettings, copy: list[dict[str, Any]]) -> None:
+    """Back to the copy."""
+    with open_client(settings) as client:
+        collection = client[settings.database][MARKS]
+        collection.delete_many({})
+        collection.insert_many(copy)
 
 
 def test_a_recreated_topic_is_read_from_its_start(marks: StateMarks) -> None:
@@ -122,7 +202,7 @@ def test_a_recreated_topic_is_read_from_its_start(marks: StateMarks) -> None:
     places = places_of(group, marks)
     places.adopt([HERE])
     places.advance_to({HERE: 50})
-    commit(places, group)
+    commit(places, group, marks)
     assert places.recreated() == []
     group.life = "second"
     assert places.recreated() == [HERE]
@@ -146,7 +226,7 @@ def test_an_offset_outside_the_log_begins_at_its_start(marks: StateMarks, ends: 
     places = places_of(group, marks)
     places.adopt([HERE])
     places.advance_to({HERE: 50})
-    commit(places, group)
+    commit(places, group, marks)
     group.ends[HERE] = ends
     again = places_of(group, marks)
     assert again.adopt([HERE]) == {HERE: ends[0]}

@@ -14,11 +14,11 @@ from ingest.state_reduce import SCHEMA, Candidates
 from ingest.state_writer import Checkpoint, Flush, StateWriter, WriterFailed
 from lake.errors import StateRefused, StoreUnavailable
 from lake.state import COLLECTION
-from lake.state_marks import Mark
+from lake.state_marks import Held, Mark, Reach
 from lake.state_model import VehicleState
 
 AWAY = StoreUnavailable("MongoDB", "nowhere", "scripted")
-CHECKPOINT = Checkpoint("here", frozenset({Mark("t", "life.t", 0)}))
+CHECKPOINT = Checkpoint("here", Held("server", {Mark("t", "life.t", 0): Reach(0, 5)}))
 
 
 @dataclass
@@ -40,9 +40,9 @@ class FakeStore:
             raise StateRefused(COLLECTION, refused if len(vehicles) > 1 else (), None, "scripted")
         return len(vehicles)
 
-    def barrier(self, collection_id: str, marks: Iterable[Mark]) -> bool:
+    def barrier(self, collection_id: str, held: Held) -> bool:
         self._play()
-        self.barriers.append((collection_id, frozenset(marks), len(self.written)))
+        self.barriers.append((collection_id, held, len(self.written)))
         return self.is_known
 
     def _play(self) -> None:
@@ -86,7 +86,7 @@ def test_a_checkpoint_comes_after_everything_was_written(writer: StateWriter, st
     assert writer.drain(5)
     assert writer.take_outcome() is True
     assert sorted(store.written) == vehicles
-    assert store.barriers == [("here", CHECKPOINT.marks, 2500)]
+    assert store.barriers == [("here", CHECKPOINT.held, 2500)]
     assert writer.take_outcome() is None
 
 
@@ -107,7 +107,7 @@ def test_a_flush_may_wait_behind_another(store: FakeStore) -> None:
     assert not writer.has_room
     assert writer.drain(5)
     assert store.written == ["a", "b"]
-    assert store.barriers == [("here", CHECKPOINT.marks, 1)]
+    assert store.barriers == [("here", CHECKPOINT.held, 1)]
     assert writer.take_outcome() is True
     writer.close()
 

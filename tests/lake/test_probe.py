@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import boto3
 import pytest
 
 from lake.errors import AccessDenied, BadLocation
@@ -11,6 +10,7 @@ from lake.settings import LakeSettings
 from lake.storage import storage, wait_ready
 
 
+@pytest.mark.local_lake
 def test_a_folder_is_left_as_it_was(lake_settings: LakeSettings) -> None:
     """Nothing remains of the probe; a missing folder is not created."""
     check_usable(storage(lake_settings))
@@ -31,14 +31,7 @@ def test_a_bucket_is_left_as_it_was(s3_lake_settings: LakeSettings) -> None:
     """Nothing remains of the probe."""
     store = wait_ready(s3_lake_settings)
     check_usable(store)
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_lake_settings.s3.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - the test server takes any
-    )
-    assert client.list_objects_v2(Bucket=store.locations.bucket)["KeyCount"] == 0
+    assert store.client().list_objects_v2(Bucket=store.locations.bucket)["KeyCount"] == 0
 
 
 def test_a_missing_bucket_is_named_and_not_created(s3_lake_settings: LakeSettings) -> None:

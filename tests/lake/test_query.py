@@ -1,6 +1,6 @@
 """SQL over the lake: always the newest version, only reading, only the lake."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
+import lake.query
 from lake.errors import QueryFailed, QueryRefused
 from lake.locations import locations
 from lake.query import Warehouse
 from lake.settings import LakeSettings, QuerySettings
-from lake.storage import wait_ready
+from lake.storage import Storage, storage, wait_ready
 
 
 def answer(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:
@@ -22,7 +23,14 @@ def answer(warehouse: Warehouse, sql: str) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture
+def lake_settings(lake_settings: LakeSettings) -> LakeSettings:
+    """A lake that a sink was started on: its folder or bucket is there."""
+    wait_ready(lake_settings)
+    return lake_settings
+
+
+@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.local_lake), "s3"])
 def any_lake(request: pytest.FixtureRequest) -> LakeSettings:
     """The same test on a local folder and on S3."""
     name = "lake_settings" if request.param == "folder" else "s3_lake_settings"
@@ -73,11 +81,13 @@ def test_tables_before_their_first_write_have_columns_and_no_rows(lake_settings:
 
 def test_a_table_that_gained_a_column_is_read_with_it(lake_settings: LakeSettings) -> None:
     """An open warehouse follows a gold table whose columns change."""
-    trips = locations(lake_settings).table("gold.trips")
-    write_deltalake(trips, pa.table({"a": [1]}))
+    store = storage(lake_settings)
+    trips, options = store.table("gold.trips"), store.options()
+    write_deltalake(trips, pa.table({"a": [1]}), storage_options=options)
     with Warehouse(lake_settings) as warehouse:
         assert answer(warehouse, "select * from gold.trips") == [{"a": 1}]
-        write_deltalake(trips, pa.table({"a": [2], "b": [3]}), mode="overwrite", schema_mode="overwrite")
+        changed = pa.table({"a": [2], "b": [3]})
+        write_deltalake(trips, changed, mode="overwrite", schema_mode="overwrite", storage_options=options)
         assert answer(warehouse, "select * from gold.trips") == [{"a": 2, "b": 3}]
 
 
@@ -107,10 +117,17 @@ REFUSED = [
 @pytest.mark.parametrize("sql", REFUSED)
 def test_only_one_reading_statement_is_taken(lake_settings: LakeSettings, sql: str) -> None:
     """Anything that is not one reading statement is refused before it runs, and leaves no file."""
-    store = wait_ready(lake_settings)
+    store = storage(lake_settings)
     with Warehouse(lake_settings) as warehouse, pytest.raises(QueryRefused):
         warehouse.query(sql.format(lake=store.locations.root))
-    assert not list(Path(store.locations.root).iterdir())
+    assert is_empty(store)
+
+
+def is_empty(store: Storage) -> bool:
+    """Whether the lake's folder or bucket has nothing in it."""
+    if not store.locations.is_s3:
+        return not list(Path(store.locations.root).iterdir())
+    return int(store.client().list_objects_v2(Bucket=store.locations.bucket)["KeyCount"]) == 0
 
 
 READ = [
@@ -190,6 +207,32 @@ def test_an_error_in_the_middle_of_an_answer_is_raised(lake_settings: LakeSettin
         rows = warehouse.query("select if(i = 900000, error('broken row'), i) from range(1000000) t(i)")
         with pytest.raises(QueryFailed, match="broken row"):
             rows.table()
+
+
+def test_an_error_that_duckdb_hides_behind_its_own_stop_is_found(
+    lake_settings: LakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB's thread that fails stops the others, and one of those may be the one that is heard."""
+    asked: list[str] = []
+
+    def stopped(*arguments: Any) -> pa.RecordBatchReader:
+        reader = execute(*arguments)
+        asked.append(arguments[1])
+        return reader if len(asked) > 2 else pa.RecordBatchReader.from_batches(reader.schema, stop())
+
+    def stop() -> Iterator[pa.RecordBatch]:
+        said = '{"exception_type":"INTERRUPT","exception_message":"Interrupted!"}'
+        raise OSError(said)
+        yield
+
+    execute = lake.query._execute
+    monkeypatch.setattr(lake.query, "_execute", stopped)
+    sql = "select if(i = ?, error('broken row' || i), i) from range(1000000) t(i)"
+    with Warehouse(lake_settings) as warehouse:
+        rows = warehouse.query(sql, [900000])
+        with pytest.raises(QueryFailed, match="broken row900000"):
+            rows.table()
+    assert asked == [sql] * 3
 
 
 def test_values_are_bound(lake_settings: LakeSettings) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, NetworkTimeout, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, InvalidOperation, NetworkTimeout, OperationFailure, PyMongoError
 
 from lake.errors import AccessDenied, BadAddress, StateNotWritten, StateRefused, StoreUnavailable
 from lake.mongo import open_client, translated, wait_ready
@@ -142,16 +142,16 @@ def test_a_rebuilt_collection_takes_the_place_of_the_old_one(store: StateStore) 
     store.write([VehicleState("v", {"speed": entry(9, 999.0)}), VehicleState("ghost", {"speed": entry(1)})])
     rebuilt = store.at("vehicle_state_rebuild")
     rebuilt.write([VehicleState("v", {"speed": entry(5, 50.0)})])
-    store.replace_with(rebuilt)
+    assert store.replace_with(rebuilt)
     assert [(state.vehicle_id, state.signals["speed"].v) for state in store.read_all()] == [("v", 50.0)]
     assert rebuilt.count() == 0
 
 
-def test_a_rebuild_of_no_history_leaves_no_state(store: StateStore) -> None:
-    """An empty rebuild never existed as a collection; the old state goes all the same."""
+def test_nothing_takes_the_place_of_the_state(store: StateStore) -> None:
+    """A working copy that somebody removed just before the swap does not take the state with it."""
     store.write([VehicleState("v", {"speed": entry(9)})])
-    store.replace_with(store.at("vehicle_state_rebuild"))
-    assert store.count() == 0
+    assert not store.replace_with(store.at("vehicle_state_rebuild"))
+    assert store.count() == 1
 
 
 def test_people_read_flat_documents(store: StateStore, mongo_settings: MongoSettings) -> None:
@@ -219,6 +219,7 @@ def test_what_a_retry_can_mend_is_told_from_what_it_cannot(
         (OperationFailure("no", 18), AccessDenied),
         (OperationFailure("no", 13435), StoreUnavailable),
         (NetworkTimeout("no"), StoreUnavailable),
+        (InvalidOperation("closed"), StoreUnavailable),
         (OperationFailure("no", 72), StateRefused),
     ],
 )
