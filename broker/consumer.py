@@ -5,10 +5,10 @@ after it was revoked or lost, that no failure swallows messages that were alread
 of a listener comes out of `poll` as itself.
 """
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import suppress
 
 import structlog
@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Place
 
 from broker import errors
+from broker.aside import aside
 from broker.client import MISSING_TOPIC, translate
 from broker.coverage import Coverage, GroupAssignments
 from broker.demand import FetchOnDemand
@@ -198,7 +199,8 @@ class GroupConsumer:
         return {named(place): stored_of(place) for place in places}
 
     def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives = NO_LIVES) -> None:
-        """Stores the group's offsets, and returns when the broker has them."""
+        """Stores the group's offsets, and returns when the broker has them. From a broker that dies meanwhile
+        the client waits for an answer as long as a session lasts; nothing of a consumer is interrupted."""
         if not offsets:
             return
         try:
@@ -243,11 +245,11 @@ class GroupConsumer:
             self._membership.leave()
         if self._sharing is not None:
             self._sharing.leave()
-        closing = threading.Thread(target=self._consumer.close, name="kafka-close", daemon=True)
-        closing.start()
-        closing.join(CLOSE_TIMEOUT_S)
-        if closing.is_alive():
+        closing = aside(self._consumer.close, "kafka-close")
+        if wait([closing], CLOSE_TIMEOUT_S).not_done:
             log.warning("kafka.close_abandoned", group=self.group, after_s=CLOSE_TIMEOUT_S)
+        else:
+            closing.result()
         with suppress(errors.AuthenticationFailed):  # nobody is kept from leaving by what `poll` reports
             self._health.raise_kept()
 

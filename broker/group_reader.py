@@ -5,12 +5,12 @@ segmentation fault when the group's coordinator is moving or was never asked for
 (librdkafka 2.16). The consumer is asked on a thread of its own: Ctrl-C does not reach the client library.
 """
 
-import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 
+from broker.aside import aside
 from broker.client import UNAUTHORIZED, Options, client_options, translate
 from broker.places import named
 from broker.record import TopicPartition
@@ -24,15 +24,7 @@ INTERNAL = "__"
 
 def committed_by(settings: KafkaSettings, group: str, timeout_s: float) -> dict[TopicPartition, int]:
     """The group's offsets as they are now, those of pending transactions not waited for."""
-    answer: Future[dict[TopicPartition, int]] = Future()
-
-    def ask() -> None:
-        try:
-            answer.set_result(_ask(settings, group, timeout_s))
-        except BaseException as failure:  # noqa: BLE001 - raised by who waits
-            answer.set_exception(failure)
-
-    threading.Thread(target=ask, name="group-reader", daemon=True).start()
+    answer = aside(lambda: _ask(settings, group, timeout_s), "group-reader")
     while not answer.done():
         wait([answer], LOOK_S)  # another thread may be the one that takes a signal: looks by itself
     return answer.result()

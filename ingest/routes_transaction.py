@@ -5,12 +5,13 @@ again, a transaction that cannot be committed is aborted, and if neither is poss
 its successor's first act settles it.
 """
 
-import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import wait
 from functools import partial
 from typing import Protocol
 
+from broker.aside import aside
 from broker.errors import BrokerError, Fenced, MessageTooLarge, TransactionUnfinished
 from broker.metadata import GroupMetadata
 from broker.producer import Headers
@@ -33,7 +34,6 @@ process that is gone, and no step is asked for longer."""
 
 LOOK_SECONDS = 0.2
 """How often to look whether to go on waiting."""
-
 
 MOST_ABORTS = 20
 """In a row, each tried later than the one before: about two minutes."""
@@ -193,22 +193,10 @@ class Transaction:
     def _answer(self, name: str, step: Callable[[], None]) -> None:
         """In a thread of its own, because the client library cannot be interrupted. Who gives up waiting ends
         the process, and the thread with it."""
-        failures: list[BaseException] = []
-
-        def ask() -> None:
-            try:
-                step()
-            except BaseException as failure:  # noqa: BLE001 - raised by who waits
-                failures.append(failure)
-
-        thread = threading.Thread(target=ask, name="transaction-step", daemon=True)
         began = self._clock()
-        thread.start()
-        thread.join(LOOK_SECONDS)
-        while thread.is_alive():
+        answer = aside(step, "transaction-step")
+        while wait([answer], LOOK_SECONDS).not_done:
             self._keeps_on()
             if (waited := self._clock() - began) > OVERDUE_SECONDS:
                 raise TransactionStuck(name, waited, "the Kafka client did not come back")
-            thread.join(LOOK_SECONDS)
-        if failures:
-            raise failures[0]
+        answer.result()

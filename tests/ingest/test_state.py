@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -367,12 +368,38 @@ def test_a_stop_without_kafka_is_soon_and_clean(
     Topics(fleet.kafka).create([TopicSpec(fleet.topic, PARTITIONS)])
     with running(fleet) as stop:
         fleet.send_random(50)
-        eventually(lambda: fleet.found() == fleet.expected())
+        eventually(lambda: fleet.committed() == fleet.ends)
         own_kafka.kill()
         time.sleep(1.0)
         stop.request()
         eventually(lambda: not is_alive("a-state-process"), seconds=10)
     assert fleet.found() == fleet.expected()
+
+
+def test_a_stop_after_kafka_died_in_a_commit_is_clean(
+    fleet: Fleet, own_kafka: OwnServer, own_kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes as long as the client waits for the answer: a session."""
+    session = timedelta(seconds=6)
+    fleet.kafka = own_kafka_settings.model_copy(
+        update={"session_timeout_ms": session // timedelta(milliseconds=1)}
+    )
+    Topics(fleet.kafka).create([TopicSpec(fleet.topic, PARTITIONS)])
+    commit, may_die, has_died = GroupConsumer.commit, threading.Event(), threading.Event()
+
+    def die_first(self: GroupConsumer, *given: Any, **named: Any) -> None:
+        if may_die.is_set() and not has_died.is_set():
+            own_kafka.kill()
+            has_died.set()
+        commit(self, *given, **named)
+
+    monkeypatch.setattr(GroupConsumer, "commit", die_first)
+    with running(fleet) as stop:
+        fleet.send_random(50)
+        may_die.set()
+        eventually(has_died.is_set)
+        stop.request()
+        eventually(lambda: not is_alive("a-state-process"), seconds=session.total_seconds() + 10)
 
 
 def test_a_store_that_stays_away_ends_the_process(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
