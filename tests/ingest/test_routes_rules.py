@@ -1,148 +1,27 @@
 """The rules of the routes protocol, each in the situation that goes wrong without it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import pytest
 
 from broker.errors import (
     Abortable,
-    BrokerError,
-    BrokerUnavailable,
-    ClientFailed,
-    Fenced,
-    MessageTooLarge,
-    OffsetOutOfRange,
 )
 from broker.record import TopicPartition
-from contracts.load import load_registry
-from contracts.registry import Registry
-from ingest.decoding import RunDecoder
 from ingest.errors import TopicRecreated
-from ingest.metrics import SinkMetrics
-from ingest.process import logger
-from ingest.router import Router, maxima_of
-from ingest.routes import RoutesSink
-from ingest.routes_places import RoutesPlaces
-from ingest.routes_transaction import MOST_ABORTS, KeepsFailing, Transaction
-from ingest.settings import IngestSettings
-from ingest.topic_lives import TopicLives
-from tests.ingest.fake_kafka import FakeConsumer, FakeKafka
 from tests.ingest.routes_fleet import car, pressure_reading
-
-BASE = load_registry()
-REGISTRY = Registry(BASE.catalog, {name: BASE.contracts[name] for name in ("car", "pressure")}, BASE.limits)
-OUTPUT = REGISTRY.contracts["pressure"].maximum
-assert OUTPUT is not None
-MAXIMA = OUTPUT.topic
-A, B = (TopicPartition("car.telemetry.v1", number) for number in (0, 1))
-PRESSURE = TopicPartition("sensor_pressure_stream", 0)
-INTERNAL = TopicPartition(OUTPUT.rekey_topic, 0)
-LETTERS = "car.telemetry.dlq.v1"
-COUNTERS = "car.telemetry.metrics.v1"
-REFUSED = Abortable("id", "commit", "refused")
-
-
-class Identities:
-    """Every topic is the same until `life` changes."""
-
-    life = "first"
-
-    def read(self, topics: Sequence[str]) -> Mapping[str, str]:
-        return {topic: f"{self.life}.{topic}" for topic in topics}
-
-
-class Clock:
-    """Time passes when the sink pauses, and when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.now += seconds
-
-
-class Scene:
-    """A sink over a Kafka in memory. A transaction stays open until a test lets its time pass."""
-
-    def __init__(
-        self, kafka: FakeKafka | None = None, *, period_seconds: float = 0.0, **settings: Any
-    ) -> None:
-        self.kafka = kafka or FakeKafka()
-        self.consumer = FakeConsumer(self.kafka)
-        self.clock, self.identities = Clock(), Identities()
-        self.metrics = SinkMetrics("routes")
-        maxima = maxima_of(REGISTRY)
-        log = logger("routes")
-        topics = [A.topic, PRESSURE.topic, INTERNAL.topic, MAXIMA]
-        lives = TopicLives(self.identities, topics, period_seconds, self.clock)
-        places = RoutesPlaces(
-            self.consumer, self.kafka.outputs(), maxima, lambda partition, low, high: low, self.metrics,
-            log, restore_seconds=5.0, end_abandoned=lambda: None, clock=self.clock, pause=self.clock.pause,
-            lives=lives.of_offsets,
-        )  # fmt: skip
-        self.sink = RoutesSink(
-            self.consumer, Transaction(self.kafka, lambda: None, clock=self.clock),
-            Router(REGISTRY, RunDecoder(REGISTRY, self.metrics), maxima), places,
-            lives,
-            IngestSettings(transaction_seconds=1.0, **settings), self.metrics, log,
-            clock=self.clock, pause=self.clock.pause,
-        )  # fmt: skip
-        self.consumer.listener = self.sink
-
-    def owning(self, *partitions: TopicPartition) -> "Scene":
-        """With these partitions assigned before the first poll."""
-        self.consumer.assign(*partitions)
-        self.sink.step()
-        return self
-
-    def commit(self) -> None:
-        """The transaction's time passes, and it is committed at the next turn."""
-        self.clock.now += 1.0
-        self.sink.step()
-
-    def settle(self, turns: int = 10) -> None:
-        """As many turns as anything could take."""
-        for _ in range(turns):
-            self.commit()
-
-    def offsets(self) -> dict[TopicPartition, int]:
-        """Where the group has come to; beginnings are left out."""
-        return {partition: offset for partition, offset in self.kafka.offsets.items() if offset}
-
-    def letters(self) -> list[tuple[int, int]]:
-        """(partition, offset) of every dead letter that a reader sees."""
-        found = map(json.loads, self.kafka.values(LETTERS))
-        return sorted((letter["partition"], letter["offset"]) for letter in found)
-
-    def maxima(self) -> list[tuple[str, float]]:
-        found = map(json.loads, self.kafka.values(MAXIMA))
-        return [(document["vehicleId"], document["pressureMax"]) for document in found]
-
-
-def bad(count: int) -> list[bytes | None]:
-    return [b"{"] * count
-
-
-def places(partition: TopicPartition, count: int) -> list[tuple[int, int]]:
-    return [(partition.partition, offset) for offset in range(count)]
-
-
-def raising(*errors: BrokerError) -> list[Callable[[], None]]:
-    def one(error: BrokerError) -> Callable[[], None]:
-        def fail() -> None:
-            raise error
-
-        return fail
-
-    return [one(error) for error in errors]
-
-
-# -- the ordinary way ------------------------------------------------------------------------------------
+from tests.ingest.routes_scene import (
+    COUNTERS,
+    INTERNAL,
+    LETTERS,
+    PRESSURE,
+    REFUSED,
+    A,
+    B,
+    Scene,
+    bad,
+    places,
+)
 
 
 def test_a_transaction_holds_letters_anomalies_readings_counters_and_offsets() -> None:
@@ -274,57 +153,6 @@ def test_a_loss_commits_nothing() -> None:
 # -- rule 3 ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("step", ["begin", "send", "send_offsets", "commit"])
-def test_an_abort_goes_back_and_does_it_again(step: str) -> None:
-    """Every message once, and the counters with them."""
-    scene = Scene().owning(A, B)
-    scene.kafka.append(A, *bad(2))
-    scene.settle()
-    scene.kafka.append(A, *bad(3))
-    scene.kafka.append(B, *bad(2))
-    scene.kafka.failures[step] = [REFUSED]
-    scene.settle()
-
-    assert scene.letters() == places(A, 5) + places(B, 2)
-    assert scene.kafka.aborted == 1 or step == "begin"
-    assert sum(json.loads(value)["processed"] for value in scene.kafka.values(COUNTERS)) == 7
-
-
-def test_an_abort_forgets_the_maxima_it_learned() -> None:
-    """They were not published: the same reading must rise again."""
-    scene = Scene().owning(PRESSURE, INTERNAL)
-    scene.kafka.append(PRESSURE, pressure_reading("v", 5.0))
-    scene.sink.step()
-    scene.commit()
-    assert len(scene.kafka.values(INTERNAL.topic)) == 1
-    scene.sink.step()
-    assert scene.kafka.has_open_transaction
-    scene.kafka.failures["commit"] = [REFUSED]
-    scene.settle()
-    assert scene.maxima() == [("v", 5)]
-
-
-def test_an_abort_forgets_what_it_re_keyed() -> None:
-    """The reading is not in the internal topic: it must be sent again."""
-    scene = Scene().owning(PRESSURE)
-    scene.kafka.append(PRESSURE, pressure_reading("v", 5.0))
-    scene.kafka.failures["commit"] = [REFUSED]
-    scene.settle()
-    assert len(scene.kafka.values(INTERNAL.topic)) == 1
-
-
-def test_what_a_poll_returns_over_an_abort_is_dropped() -> None:
-    """It was fetched behind the place that the abort goes back to: routing it would leave a gap."""
-    scene = Scene().owning(A, B)
-    scene.kafka.append(A, *bad(2))
-    scene.kafka.append(B, *bad(1))
-    scene.sink.step()
-    scene.kafka.append(A, *bad(2))
-    scene.consumer.during_poll.append(lambda: scene.consumer.lose(B))
-    scene.settle()
-    assert scene.letters() == places(A, 4)
-
-
 def test_a_new_owner_publishes_nothing_below_what_stands() -> None:
     """It reads the output before it begins."""
     scene = Scene().owning(PRESSURE, INTERNAL)
@@ -360,17 +188,6 @@ def test_a_revoke_inside_a_poll_commits_only_what_was_routed() -> None:
 # -- trouble ---------------------------------------------------------------------------------------------
 
 
-def test_a_fenced_process_ends_and_does_not_abort() -> None:
-    """Another process has its name."""
-    scene = Scene().owning(A)
-    scene.kafka.append(A, *bad(1))
-    scene.kafka.failures["commit"] = [Fenced("id", "newer")]
-    scene.sink.step()
-    with pytest.raises(Fenced):
-        scene.commit()
-    assert scene.kafka.aborted == 0
-
-
 def test_after_its_end_a_revoke_commits_nothing() -> None:
     """What failed must not be finished on the way out."""
     scene = Scene().owning(A)
@@ -391,64 +208,6 @@ def test_a_stop_commits_what_is_open() -> None:
     assert scene.letters() == places(A, 2)
 
 
-def test_an_outage_changes_nothing() -> None:
-    """The open transaction stays, and goes on when the broker is back."""
-    scene = Scene().owning(A)
-    scene.kafka.append(A, *bad(2))
-    scene.sink.step()
-    scene.consumer.before_poll += raising(*[BrokerUnavailable("kafka", "polling", "away")] * 3)
-    scene.kafka.append(A, *bad(2))
-    scene.settle()
-    assert scene.letters() == places(A, 4)
-
-
-def test_a_place_that_the_log_does_not_have_is_looked_up_again() -> None:
-    """Of every partition, with nothing left open."""
-    scene = Scene().owning(A)
-    scene.kafka.append(A, *bad(2))
-    scene.sink.step()
-    scene.consumer.before_poll += raising(OffsetOutOfRange(*A, 900, 0, 2))
-    scene.settle()
-    assert scene.letters() == places(A, 2)
-    assert scene.kafka.aborted == 1
-
-
-def test_an_envelope_that_is_refused_for_its_size_goes_bare() -> None:
-    """And the next ones are whole again."""
-    scene = Scene().owning(A)
-    scene.kafka.append(A, *bad(1))
-    scene.kafka.first_failure = MessageTooLarge(LETTERS, 900_000, "too large")
-    scene.kafka.failures["commit"] = [REFUSED]
-    scene.settle()
-    scene.kafka.first_failure = None
-    scene.kafka.append(A, *bad(1))
-    scene.settle()
-    first, second = map(json.loads, scene.kafka.values(LETTERS))
-    assert (first["event"], first["event_cut"], first["size"]) == ("", True, 1)
-    assert second["event"] == "{"
-
-
-def test_what_fails_for_ever_ends_the_process_with_its_cause() -> None:
-    """After about two minutes of trying, which a missing right or topic does not survive."""
-    scene = Scene().owning(A)
-    scene.kafka.append(A, *bad(1))
-    scene.kafka.failures["commit"] = [REFUSED] * MOST_ABORTS
-    with pytest.raises(KeepsFailing, match="refused"):
-        scene.settle(turns=3 * MOST_ABORTS)
-    assert 60 < scene.clock.now < 300
-    assert scene.letters() == []
-
-
-def test_a_commit_starts_the_count_of_failures_anew() -> None:
-    """Rebalances now and then are no reason to give up."""
-    scene = Scene().owning(A)
-    for _ in range(MOST_ABORTS + 1):
-        scene.kafka.append(A, *bad(1))
-        scene.kafka.failures["commit"] = [REFUSED]
-        scene.settle()
-    assert scene.letters() == places(A, MOST_ABORTS + 1)
-
-
 @pytest.mark.parametrize("when", ["idle", "before a commit"])
 def test_a_topic_made_anew_ends_the_process_before_anything_is_committed(when: str) -> None:
     """What was learned belongs to the old one: a restart begins with what the new one has."""
@@ -460,20 +219,6 @@ def test_a_topic_made_anew_ends_the_process_before_anything_is_committed(when: s
     with pytest.raises(TopicRecreated):
         scene.settle()
     assert scene.offsets() == {}
-
-
-@pytest.mark.parametrize(("life", "expected"), [("first", ClientFailed), ("second", TopicRecreated)])
-def test_an_abort_that_fails_ends_the_process_with_the_true_reason(
-    life: str, expected: type[Exception]
-) -> None:
-    """A broker that went back in time breaks transactions in ways of its own."""
-    scene = Scene().owning(A)
-    scene.kafka.append(A, *bad(1))
-    scene.kafka.failures["send"] = [REFUSED]
-    scene.kafka.failures["abort"] = [ClientFailed("abort", "OUT_OF_ORDER_SEQUENCE_NUMBER", "desynchronized")]
-    scene.identities.life = life
-    with pytest.raises(expected):
-        scene.settle()
 
 
 def test_what_was_sent_is_counted_when_it_is_committed() -> None:

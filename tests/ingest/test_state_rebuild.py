@@ -1,34 +1,165 @@
-"""What a rebuild of the state tells whoever waits for it."""
+"""A rebuild lowers what no sink could, beside live sinks and whatever ends it."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
-from ingest import state_rebuild
-from tests.ingest.conftest import NewFleet
-from tests.ingest.telemetry_fleet import Fleet
+from broker.settings import KafkaSettings
+from ingest.state_rebuild import StateRebuild
+from lake.mongo import open_client
+from lake.settings import LakeSettings, MongoSettings
+from lake.state import StateStore
+from lake.state_claim import RebuildClaim, RebuildTakenOver
+from lake.state_marks import StateMarks
+from lake.state_model import Entry, VehicleState
+from tests.ingest.state_fleet import (
+    BASE_MS,
+    Crash,
+    Fleet,
+    crash_at_call,
+    eventually,
+    fleet_of,
+    running,
+)
 
 
 @pytest.fixture
-def fleet(new_fleet: NewFleet) -> Fleet:
-    """Messages in bronze, and further ones in Kafka."""
-    fleet = new_fleet(commit_seconds=0.05)
-    fleet.send(200)
+def fleet(
+    kafka_settings: KafkaSettings, mongo_settings: MongoSettings, lake_settings: LakeSettings, topic_name: str
+) -> Fleet:
+    """A fleet whose topic is empty."""
+    return fleet_of(kafka_settings, mongo_settings, lake_settings, topic_name)
+
+
+def falsify(fleet: Fleet) -> None:
+    """What `$max` could never repair: a value from the future, a maximum too high, a vehicle from nowhere."""
+    wrong = Entry((BASE_MS + 10**9) * 1000, 999.0, f"{fleet.topic}/0", 10**6)
+    with StateStore(fleet.mongo) as store:
+        store.write([VehicleState(name, {"speed": wrong}, {"speed": wrong}) for name in ("v1", "ghost")])
+
+
+def test_a_rebuild_lowers_what_was_too_high(fleet: Fleet) -> None:
+    """From the history alone, from Kafka alone, and from some of each."""
+    for landed, further in ((60, 0), (0, 60), (60, 60)):
+        fleet.send_random(landed)
+        fleet.land()
+        fleet.send_random(further)
+        fleet.catch_up()
+        falsify(fleet)
+        fleet.rebuild()
+        assert fleet.found() == fleet.expected()
+        assert leftovers(fleet) == []
+
+
+def test_a_rebuild_needs_no_sink_before_or_after(fleet: Fleet) -> None:
+    """On an empty MongoDB; and a sink that starts then reads on from there, not from the log's start."""
+    fleet.send_random(60)
     fleet.land()
-    fleet.send(30)
-    return fleet
+    fleet.send_random(30)
+    fleet.rebuild()
+    assert fleet.found() == fleet.expected()
+    with StateMarks(fleet.mongo, "any") as marks:
+        begins = marks.goes_on_at(marks.collection_id())
+    assert {partition: offset for (_, partition), offset in begins.items()} == fleet.ends
+    fleet.send_random(30)
+    fleet.catch_up()
+    assert fleet.found() == fleet.expected()
 
 
-@pytest.mark.parametrize(("seconds", "further"), [(0.0, True), (1e9, False)], ids=["long", "short"])
-def test_a_long_rebuild_says_how_far_it_is(
-    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, seconds: float, *, further: bool
+def test_a_rebuild_of_nothing_gives_nothing(fleet: Fleet) -> None:
+    """An empty history, an empty log."""
+    falsify(fleet)
+    fleet.rebuild()
+    assert fleet.found() == {}
+
+
+def test_a_live_sink_goes_on_through_rebuilds(fleet: Fleet) -> None:
+    """Messages keep coming; what the sink wrote into the old collection is in the new one, too."""
+    fleet.send_random(100)
+    fleet.land()
+    sending = threading.Event()
+
+    def send() -> None:
+        while not sending.is_set():
+            fleet.send_random(20)
+
+    with running(fleet):
+        sender = threading.Thread(target=send)
+        sender.start()
+        for _ in range(3):
+            falsify(fleet)
+            fleet.rebuild()
+        sending.set()
+        sender.join()
+        eventually(lambda: fleet.committed() == fleet.ends)
+        eventually(lambda: fleet.found() == fleet.expected())
+    assert leftovers(fleet) == []
+
+
+REBUILD_STEPS: Mapping[str, tuple[type, str]] = {
+    "before the history": (StateRebuild, "_write_history"),
+    "while writing": (StateStore, "write"),
+    "before the swap": (StateStore, "replace_with"),
+    "after the swap": (StateMarks, "record_rebuilt"),
+    "before the remainder": (StateRebuild, "_since"),
+    "before the leftovers": (RebuildClaim, "drop_leftovers"),
+}
+
+
+@pytest.mark.parametrize("is_sink_running", [False, True], ids=["no sink", "a sink"])
+@pytest.mark.parametrize("step", REBUILD_STEPS)
+def test_a_rebuild_killed_at_any_step_is_harmless(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, step: str, is_sink_running: bool
 ) -> None:
-    """Of the history in vehicles, of Kafka in messages; a short one only names its steps."""
-    monkeypatch.setattr(state_rebuild, "PROGRESS_SECONDS", seconds)
-    told: list[str] = []
-    site = fleet.site
-    done = state_rebuild.rebuild(site.kafka, site.mongo, site.lake, site.registry, report=told.append)
-    assert [step for step in told if step.startswith("re")] == [
-        f"reading the history at version {done.bronze_version}",
-        "reading 30 further messages from Kafka",
-        "replacing the state",
-    ]
-    assert ("20 vehicles written" in told, "30 messages read" in told) == (further, further)
+    """The old state stays or sinks complete the new one; run again, it does what it should."""
+    fleet.send_random(60)
+    fleet.land()
+    fleet.send_random(30)
+    fleet.catch_up()
+    monkeypatch.setattr(RebuildClaim, "close", lambda self: self._client.close())  # drops nothing
+    with monkeypatch.context() as patch:
+        crash_at_call(patch, *REBUILD_STEPS[step], 0)
+        with pytest.raises(Crash):
+            fleet.rebuild()
+    fleet.send_random(30)
+    if is_sink_running:
+        with running(fleet):
+            eventually(lambda: fleet.committed() == fleet.ends)
+            eventually(lambda: fleet.found() == fleet.expected())
+    else:
+        fleet.catch_up()
+        assert fleet.found() == fleet.expected()
+    falsify(fleet)
+    fleet.rebuild()
+    assert fleet.found() == fleet.expected()
+    assert leftovers(fleet) == []
+
+
+def test_of_two_rebuilds_the_later_one_counts(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The earlier finds out before its swap, and leaves the state to the other."""
+    fleet.send_random(60)
+    fleet.land()
+    falsify(fleet)
+    original = StateRebuild._not_in_bronze
+
+    def overtaken(self: StateRebuild) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(StateRebuild, "_not_in_bronze", original)
+            fleet.rebuild()
+        return original(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StateRebuild, "_not_in_bronze", overtaken)
+        with pytest.raises(RebuildTakenOver):
+            fleet.rebuild()
+    assert fleet.found() == fleet.expected()
+    assert leftovers(fleet) == []
+
+
+def leftovers(fleet: Fleet) -> list[str]:
+    """Working collections of rebuilds."""
+    with open_client(fleet.mongo) as client:
+        names = client[fleet.mongo.database].list_collection_names()
+    return [name for name in names if "rebuild_" in name]

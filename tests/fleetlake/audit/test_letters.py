@@ -1,0 +1,61 @@
+"""Dead letters that are missing, doubled or of nothing are named by the audit."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from broker.consumer import GroupConsumer
+from broker.offsets import group_offsets
+from broker.producer import Producer
+from broker.reader import PartitionReader
+from broker.record import TopicPartition
+from tests.fleetlake.audit.audited import PARTITIONS, Stack
+
+
+def test_a_doubled_dead_letter_is_named(landed: Stack) -> None:
+    """A copy of one that is there."""
+    send_again(landed, skip=0)
+    (problem,) = landed.audit().findings.problems
+    assert problem.kind == "dead_letter_doubled"
+    assert problem.facts["offset"] in {18, 19}
+
+
+def test_a_missing_dead_letter_is_named(stack: Stack) -> None:
+    """Routes says it has passed the message."""
+    stack.send(10, bad=2)
+    stack.run_sinks("history", "state")
+    claim_routed(stack)
+    kinds = [kind for kind, _ in stack.problems()]
+    assert kinds == ["dead_letter_missing", "dead_letter_missing"]
+
+
+def test_a_dead_letter_of_an_accepted_message_is_named(landed: Stack) -> None:
+    """History has it as a good one."""
+    send_again(landed, skip=0, offset=2)
+    (problem,) = landed.audit().findings.problems
+    assert (problem.kind, problem.facts["offset"]) == ("dead_letter_stray", 2)
+
+
+def dead_letters(stack: Stack) -> Iterator[dict[str, Any]]:
+    """What the dead-letter topic holds."""
+    topic = f"{stack.topic}.dlq"
+    with PartitionReader(stack.kafka) as reader:
+        for partition in range(3):
+            for records in reader.read(TopicPartition(topic, partition), 0):
+                yield from (json.loads(value) for value in records.values if value)
+
+
+def send_again(stack: Stack, skip: int, **changes: Any) -> None:
+    """Writes one of the dead letters once more, changed as asked."""
+    letter = list(dead_letters(stack))[skip] | changes
+    producer = Producer(stack.kafka)
+    producer.send(f"{stack.topic}.dlq", None, json.dumps(letter).encode())
+    producer.flush()
+
+
+def claim_routed(stack: Stack) -> None:
+    """Moves the routes group behind everything, as if it had done it."""
+    consumer = GroupConsumer(stack.kafka, "routes")
+    consumer.commit({TopicPartition(stack.topic, partition): 5 for partition in range(PARTITIONS)})
+    consumer.close()
+    assert group_offsets(stack.kafka, "routes")
