@@ -3,6 +3,7 @@
 SinkError
 ├── Recoverable               a restart goes on by itself
 │   ├── TopicRecreated        the topic is another one now than when this process began
+│   ├── CannotLand            rows cannot be written, and it is not the store that refuses them
 │   └── Shutdown              a stop could not finish its work in time; it is done again after the restart
 └── OperatorNeeded            restarting does not help; the message says what does
     ├── CheckpointOutsideLog  Kafka no longer, or not yet, has the next message the history wants
@@ -10,6 +11,8 @@ SinkError
     ├── OffsetBehindLog       Kafka's log ends before what routes has committed
     └── OffsetWentBack        Kafka returned messages before the one that was asked for
 """
+
+from collections.abc import Mapping
 
 from broker.record import TopicPartition
 
@@ -43,6 +46,22 @@ class TopicRecreated(Recoverable):
         super().__init__(
             f"topic {topic} is another one now (identity {now}, was {before}): the buffer was dropped; "
             "a restart lands the new log from its start"
+        )
+
+
+class CannotLand(Recoverable):
+    """Something between reading and landing failed that nobody foresaw: a defect of Fleetlake.
+
+    Operator action: report it with the log of history. Nothing is lost while Kafka's retention lasts; state
+    and routes go on.
+    """
+
+    def __init__(self, checkpoints: Mapping[TopicPartition, int | None], cause: BaseException | None) -> None:
+        self.checkpoints, self.cause = dict(checkpoints), cause
+        places = ", ".join(f"{partition} from {offset or 0}" for partition, offset in checkpoints.items())
+        super().__init__(
+            f"what comes next cannot be landed ({type(cause).__name__}: {cause}): {places}; this is a "
+            "defect: report it; Kafka keeps the messages until its retention is over"
         )
 
 

@@ -13,8 +13,9 @@ from broker.errors import OffsetOutOfRange
 from broker.errors import Transient as BrokerTransient
 from broker.record import Records, TopicPartition
 from ingest.decoding import RunDecoder
-from ingest.errors import Shutdown
-from ingest.history_buffer import BufferFailed, HistoryBuffer
+from ingest.errors import CannotLand, Shutdown
+from ingest.history_buffer import BufferFailed, HistoryBuffer, OwnershipMoved
+from ingest.history_commit import Abandoned
 from ingest.history_group import GroupOffsets
 from ingest.history_partitions import OwnedPartitions
 from ingest.metrics import SinkMetrics
@@ -138,9 +139,9 @@ class HistorySink:
         self._flush_or_drop()
         places = self.partitions.adopt(partitions)
         self._group.compare(self.partitions.recorded(partitions))
-        if self.partitions.starts:  # where history begins by choice is recorded before anything is read
+        if self.partitions.beginnings:  # recorded before anything is read: nobody may decide otherwise later
             self._uncommitted.touch()
-            self._commit()
+            self._flush_or_drop()
         self._identity_check.restart()
         if self._is_paused:
             self._resume()
@@ -192,15 +193,14 @@ class HistorySink:
         self._identity_check.restart()
         self.trouble.waiting()
         self.buffer.commit(
-            self.partitions.following(), dict(self.partitions.starts), self._uncommitted.newest_event
+            self.partitions.following(), self.partitions.starts(), self._uncommitted.newest_event
         )
         self._uncommitted = Uncommitted(self.clock)
 
     def _settle_landed(self) -> None:
         landed = self.buffer.take_landed()
         if landed:
-            for key in landed:
-                self.partitions.starts.pop(key, None)
+            self.partitions.landed(landed)
             self._recovery_pause = FIRST_RECOVERY_PAUSE_SECONDS
             self.trouble.over()
             self._group.note(self.partitions.by_topic(landed))
@@ -239,10 +239,14 @@ class HistorySink:
         """The log does not have what is to be read next. What was read is committed: it may be nowhere else.
         Then the checkpoints are compared with the log, which names what is missing."""
         self.log.warning("offset_out_of_range", reason=str(error))
-        self.partitions.check_identities()
+        self.pause(FIRST_RECOVERY_PAUSE_SECONDS)
+        try:
+            self.partitions.check_identities()
+        except BrokerTransient as away:  # the next poll raises this error once more
+            self.log.warning("broker_away", reason=str(away))
+            return
         self._flush_or_drop()
         self._is_astray = True
-        self.pause(FIRST_RECOVERY_PAUSE_SECONDS)
 
     def _recover(self, failure: BufferFailed) -> None:
         """Drops the buffer and goes back to what the table says. Kafka still has everything."""
@@ -250,8 +254,10 @@ class HistorySink:
         self.log.warning("buffer_dropped", reason=str(cause), kind=type(cause).__name__)
         if isinstance(cause, LakeError | OSError):
             self.trouble.bear(cause)
-        else:
+        elif isinstance(cause, OwnershipMoved | Abandoned):
             self.trouble.over()
+        else:
+            raise CannotLand(self.partitions.checkpoints(), cause) from cause
         self._drop()
         self.pause(self._recovery_pause)
         self._recovery_pause = min(self._recovery_pause * 2, LONGEST_RECOVERY_PAUSE_SECONDS)

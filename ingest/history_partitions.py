@@ -32,13 +32,14 @@ class OwnedPartitions:
     first_offset: Callable[[TopicPartition, int, int], int]
     topic_ids: dict[str, str] = field(default_factory=dict)
     next_offsets: dict[TopicPartition, int] = field(default_factory=dict)
-    starts: dict[BronzePartition, int] = field(default_factory=dict)
+    beginnings: dict[BronzePartition, int] = field(default_factory=dict)
+    """Where partitions began that the table knows nothing of yet. Decided once, whatever fails meanwhile."""
 
     def adopt(self, partitions: Iterable[TopicPartition] = ()) -> dict[TopicPartition, int]:
         """Takes over `partitions` beside those owned; returns where each of all of them goes on.
 
         Nothing may be buffered. Where a partition goes on is what the table says; only a partition that
-        bronze has never seen begins at `first_offset`, and a beginning other than offset 0 is recorded.
+        bronze has never seen begins at `first_offset`, which the next commit records.
         """
         wanted = {*self.next_offsets, *partitions}
         self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))
@@ -54,6 +55,12 @@ class OwnedPartitions:
         for partition in partitions:
             if self.next_offsets.pop(partition, None) is not None:
                 self.committer.release([self.key(partition)])
+                self.beginnings.pop(self.key(partition), None)
+
+    def landed(self, keys: Iterable[BronzePartition]) -> None:
+        """The table has these now."""
+        for key in keys:
+            self.beginnings.pop(key, None)
 
     def advance(self, records: Records) -> None:
         """Moves on behind a run of messages; OffsetWentBack if it began too early."""
@@ -77,6 +84,10 @@ class OwnedPartitions:
         """The checkpoints that a commit of everything read so far records."""
         return {self.key(partition): offset for partition, offset in self.next_offsets.items()}
 
+    def starts(self) -> dict[BronzePartition, int]:
+        """The beginnings that a commit records for the audit: what lies before them is no loss."""
+        return {key: offset for key, offset in self.beginnings.items() if offset}
+
     def check_identities(self) -> None:
         """TopicRecreated if a topic is no longer the one whose rows are buffered."""
         now = self.identities.read(sorted({partition.topic for partition in self.next_offsets}))
@@ -92,6 +103,10 @@ class OwnedPartitions:
         """Checkpoints as Kafka names the partitions; those no longer owned are left out."""
         owned = {self.key(partition): partition for partition in self.next_offsets}
         return {owned[key]: offset for key, offset in checkpoints.items() if key in owned}
+
+    def checkpoints(self) -> dict[TopicPartition, int | None]:
+        """What the table has of the partitions owned."""
+        return {partition: self.committer.owned.get(self.key(partition)) for partition in self.next_offsets}
 
     def recorded(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """What the table has of partitions; those that it knows nothing of are left out."""
@@ -113,7 +128,8 @@ class OwnedPartitions:
         return checkpoint
 
     def _begin(self, partition: TopicPartition, low: int, high: int) -> int:
-        first = self.first_offset(partition, low, high)
-        if first != low or low != 0:
-            self.starts[self.key(partition)] = first
-        return first
+        """Not before the log's start: what retention removed since it began the audit finds missing."""
+        key = self.key(partition)
+        if key not in self.beginnings:
+            self.beginnings[key] = self.first_offset(partition, low, high)
+        return max(low, self.beginnings[key])

@@ -96,10 +96,24 @@ def test_a_start_other_than_the_beginning_is_recorded() -> None:
     """The audit must not call what was skipped on purpose a loss."""
     partitions = owned(FakeWorld(logs={P0: (30, 100), P1: (0, 100)}))
     assert partitions.adopt([P0, P1]) == {P0: 30, P1: 0}
-    assert partitions.starts == {K0: 30}
+    assert partitions.starts() == {K0: 30}
     late = owned(FakeWorld(), start="latest")
     assert late.adopt([P0]) == {P0: 100}
-    assert late.starts == {K0: 100}
+    assert late.starts() == {K0: 100}
+
+
+def test_where_a_partition_begins_is_decided_once() -> None:
+    """Whatever comes, or goes, before the first commit landed: nobody would miss it otherwise."""
+    world = FakeWorld(logs={P0: (0, 0), P1: (0, 0)})
+    late = owned(world, start="latest")
+    assert late.adopt([P0]) == {P0: 0}
+    world.logs[P0] = (0, 5_000)
+    assert late.adopt() == {P0: 0}
+    world.logs[P0] = (40, 5_000)  # retention was faster: 0 to 39 are missing, and the audit must see it
+    assert late.adopt() == {P0: 40}
+    assert late.starts() == {}
+    late.landed([K0])
+    assert late.beginnings == {}
 
 
 def test_a_batch_that_begins_too_early_is_refused() -> None:
