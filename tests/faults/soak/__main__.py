@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.rig.sinks import SINKS
-from tests.faults.rig.site import Load, Plan, Site, eventually, running
+from tests.faults.rig.site import BEFORE_NOW_MS, Load, Plan, Site, eventually, running
+from tests.faults.rig.traffic import Traffic
 from tests.faults.soak.chart import MOST_GROWTH, draw, growth, table
 from tests.faults.soak.maintain import Maintenance
 from tests.faults.soak.sampler import Sample, Sampler, as_json
@@ -35,7 +36,8 @@ def soak(site: Site, minutes: float, rate: float) -> dict[str, Any]:
     """One run; its verdict and samples."""
     site.start_sinks()
     count = int(minutes * 60 * rate)
-    load = site.load(count, rate, keep_receipts=False, producer={"linger.ms": LINGER_MS})
+    traffic = Traffic(site.began_ms - BEFORE_NOW_MS - count)  # a millisecond a message: none is in the future
+    load = site.load(count, rate, traffic=traffic, keep_receipts=False, producer={"linger.ms": LINGER_MS})
     eventually(lambda: len(list((site.folder / "run").glob("*.json"))) >= len(SINKS), 120, "the sinks answer")
     with Maintenance(site):
         samples, kills = _watch(site, load, rate)
