@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from broker.consumer import GroupConsumer, OffsetReset
+from broker.reader import PartitionReader
 from broker.record import Records, TopicPartition
 from broker.settings import KafkaSettings
 
@@ -16,6 +17,14 @@ def eventually(condition: Callable[[], bool], timeout_s: float = DEADLINE_S) -> 
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "did not happen in time"
+
+
+def await_end(reader: PartitionReader, topic: str, offset: int) -> None:
+    """Until the log has grown so far for a read-committed reader."""
+    deadline = time.monotonic() + DEADLINE_S
+    while reader.ends(TopicPartition(topic, 0))[1] < offset:
+        assert time.monotonic() < deadline, reader.ends(TopicPartition(topic, 0))
+        time.sleep(0.01)
 
 
 class MakeTopic(Protocol):

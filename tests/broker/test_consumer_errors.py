@@ -84,6 +84,7 @@ def test_a_client_that_does_not_come_back_from_closing_is_left(
     member = join([make_topic()], settings=any_way)
     member.poll_until(lambda: bool(member.consumer.assignment()))
     monkeypatch.setattr("broker.consumer.CLOSE_TIMEOUT_S", 0.2)
+    before = set(threading.enumerate())
     client = member.consumer._consumer
     monkeypatch.setattr(member.consumer, "_consumer", Hanging(client))
     try:
@@ -91,7 +92,7 @@ def test_a_client_that_does_not_come_back_from_closing_is_left(
         assert member.consumer.assignment() == []
     finally:
         coming_back.set()
-        eventually(lambda: not any(thread.name == "kafka-close" for thread in threading.enumerate()))
+        eventually(lambda: set(threading.enumerate()) <= before)
         monkeypatch.undo()
 
 

@@ -8,13 +8,12 @@ import pytest
 from confluent_kafka import Uuid
 from confluent_kafka.admin import TopicDescription
 
-from broker.admin import Admin
 from broker.errors import IdentityUnknown, TopicMissing
 from broker.identity import TopicIdentities, life_of_offsets
 from broker.settings import KafkaSettings
 from broker.topic_lives_file import renew_life
-from broker.topics import Topics, TopicSpec
 from tests.broker.members import MakeTopic, eventually
+from tests.ingest.topics import make_topic_again
 
 
 def test_an_incarnation_stands_in_for_topic_ids(settings: KafkaSettings, tmp_path: Path) -> None:
@@ -69,8 +68,7 @@ def test_kafka_gives_a_topic_that_is_made_anew_another_identity(
     before = identities.read([topic])
     assert identities.read([topic]) == before
 
-    Admin(settings).client.delete_topics([topic])[topic].result(10)
-    Topics(settings).create([TopicSpec(topic, 1)])
+    make_topic_again(settings, topic, 1)
 
     def is_another() -> bool:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker.admin import Admin
-from broker.errors import BrokerUnavailable
+from broker.errors import BrokerUnavailable, TopicMissing
 from broker.identity import TopicIdentities
 from broker.producer import Producer
 from broker.record import TopicPartition
@@ -22,7 +22,8 @@ def test_a_consumer_outlives_its_broker(
     own_kafka: OwnServer, any_way: KafkaSettings, topic_name: str, join: Join
 ) -> None:
     """Polls are empty while it is away, `broker_down` says so; afterwards it goes on where it was."""
-    settings = any_way.model_copy(update={"bootstrap_servers": own_kafka.address})
+    longer_than_a_stop = {"session_timeout_ms": 30_000}
+    settings = any_way.model_copy(update={"bootstrap_servers": own_kafka.address, **longer_than_a_stop})
     Topics(settings).create([TopicSpec(topic_name, 1)])
     write(settings, topic_name, b"before")
     member = join([topic_name], settings=settings, instance_id="slot-0")
@@ -120,7 +121,16 @@ def test_questions_are_answered_although_the_broker_that_was_asked_is_dead(
         Topics(settings).create([TopicSpec(topic_name, 3)])
         admin = Admin(settings, timeout_s=2.0)
         identities = TopicIdentities(settings, admin)
-        before = identities.read([topic_name])
+        before: dict[str, str] = {}
+
+        def is_known() -> bool:
+            try:
+                before.update(identities.read([topic_name]))
+            except (BrokerUnavailable, TopicMissing):
+                return False
+            return True
+
+        eventually(is_known)
         kafka.nodes[admin.client.list_topics(timeout=10).controller_id].kill()
 
         def is_answered() -> bool:

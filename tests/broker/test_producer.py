@@ -138,4 +138,4 @@ def test_runs_know_their_place(settings: KafkaSettings, make_topic: MakeTopic, j
 
     assert member.runs[0].topic_partition == TopicPartition(topic, 0)
     assert str(member.runs[0].topic_partition) == f"{topic}/0"
-    assert member.runs[0].size_bytes == 3
+    assert member.runs[0].payload_bytes == 3

@@ -1,7 +1,5 @@
 """Reading a stretch of a partition to its end, without a group."""
 
-import time
-
 import pytest
 
 from broker.errors import BrokerUnavailable, OffsetOutOfRange, TopicMissing
@@ -9,7 +7,7 @@ from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import DEADLINE_S, DeleteBefore, MakeTopic, Send
+from tests.broker.members import DeleteBefore, MakeTopic, Send, await_end
 
 
 def offsets(reader: PartitionReader, topic: str, start: int, end: int | None = None) -> list[int]:
@@ -55,14 +53,6 @@ def test_an_end_behind_the_logs_end_is_the_logs_end(
     send(topic, b"0", b"1")
 
     assert offsets(reader, topic, 0, 50) == [0, 1]
-
-
-def await_end(reader: PartitionReader, topic: str, offset: int) -> None:
-    """Until the log has grown so far for a read-committed reader."""
-    deadline = time.monotonic() + DEADLINE_S
-    while reader.ends(TopicPartition(topic, 0))[1] < offset:
-        assert time.monotonic() < deadline, reader.ends(TopicPartition(topic, 0))
-        time.sleep(0.01)
 
 
 def test_a_read_ends_behind_aborted_and_control_records(

@@ -7,7 +7,7 @@ from broker.errors import AuthenticationFailed, NotReady, TopicRefused
 from broker.settings import KafkaSettings
 from broker.topics import Difference, Topics, TopicSpec, redriven_topic, specs_from, wait_ready, wait_topics
 from contracts.load import load_registry
-from tests.broker.members import MakeTopic
+from tests.broker.members import MakeTopic, eventually
 
 CONFIG = {
     "cleanup.policy": "delete",
@@ -54,7 +54,7 @@ def test_what_can_be_changed_is_changed(settings: KafkaSettings, make_topic: Mak
     left = topics.apply(topics.report([spec])[0].differences)
 
     assert left == []
-    assert topics.report([spec])[0].state == "ok"
+    eventually(lambda: topics.report([spec])[0].state == "ok")
 
 
 def test_what_cannot_be_changed_is_left_and_told(settings: KafkaSettings, make_topic: MakeTopic) -> None:
@@ -70,7 +70,7 @@ def test_what_cannot_be_changed_is_left_and_told(settings: KafkaSettings, make_t
         (fewer.name, "partitions", "3"),
         (keyed.name, "partitions", "2"),
     ]
-    assert [len(report.differences) for report in topics.report([fewer, keyed])] == [1, 1]
+    eventually(lambda: [len(report.differences) for report in topics.report([fewer, keyed])] == [1, 1])
 
 
 def test_a_topic_that_the_broker_refuses_is_named(settings: KafkaSettings, topic_name: str) -> None:

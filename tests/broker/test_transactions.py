@@ -11,7 +11,7 @@ from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.stored_offset import StoredOffset
-from tests.broker.members import DEADLINE_S, Join, MakeTopic
+from tests.broker.members import DEADLINE_S, Join, MakeTopic, await_end
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_new_owner_ends_what_a_dead_one_left_open(
 
     TransactionalProducer(settings, writer.transactional_id).init()
 
-    assert reader.ends(TopicPartition(output, 0))[1] == 2  # the aborted message and its marker
+    await_end(reader, output, 2)  # the aborted message and its marker
     assert values(reader, output) == []
 
 

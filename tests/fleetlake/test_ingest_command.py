@@ -115,8 +115,8 @@ def test_a_killed_sink_is_started_again_and_a_stop_ends_all_with_0(command: Comm
         os.kill(first["child_pid"], signal.SIGKILL)
         (crash,) = command.await_events("process_crashed")
         assert (crash["process"], crash["how"]) == ("state", "was killed by SIGKILL")
-        command.await_events("process_started", 2, process="state")
-        command.await_events("started", 1, sink="state")
+        _, second = command.await_events("process_started", 2, process="state")
+        command.await_events("started", sink="state", pid=second["child_pid"])
         assert len(command.events("process_started")) == 3
         process.terminate()
         assert process.wait(STOP_SECONDS + 5) == 0, command.log.read_text()[-3000:]

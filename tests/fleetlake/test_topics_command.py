@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fleetlake import cli
+from fleetlake.stack.server import wait_until
 
 TOPIC = "twizy.telemetry.v1"
 
@@ -48,7 +49,7 @@ def test_differences_are_reported_and_with_replace_applied(
 
     assert answer(capsys, "topics", "create", "--replace")["changed"] == [told]
 
-    assert answer(capsys, "topics", "create")["different"] == []
+    assert wait_until(lambda: answer(capsys, "topics", "create")["different"] == [], 30)
     monkeypatch.delenv("FLEETLAKE_KAFKA__RETENTION_MS")
     assert len(answer(capsys, "topics", "create", "--replace")["changed"]) == 1
 

@@ -70,6 +70,7 @@ class Site:
         producer = Producer(self.kafka)
         with PartitionReader(self.kafka) as reader:
             source = TopicPartition(self.topic, 0)
+            await_committed(self.kafka, reader, source)
             before = reader.ends(source)[1]
             for payload in payloads:
                 producer.send(self.topic, key, payload, headers)

@@ -172,7 +172,7 @@ def running(fleet: Fleet, mongo: MongoSettings | None = None, **changes: Any) ->
         raise failures[0]
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Polls until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

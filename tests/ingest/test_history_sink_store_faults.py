@@ -78,15 +78,21 @@ def test_a_store_that_reads_and_takes_nothing_ends_history_by_name(
     lake: FaultyLake, fleet: Fleet, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A right that was withdrawn: said at each failure, and after patience it is the reason of the end."""
-    fleet.land()
-    lake.proxy.set(Faults(fail_share=1.0, fail_when="denied", matching=r"^(PUT|POST) "))
-    fleet.send(MESSAGES)
+    fleet.send(1)
     with pytest.raises(AccessDenied, match="AccessDenied for bucket"):
-        fleet.land(QUICK.model_copy(update={"store_patience_seconds": 4.0}))
+        land_until_it_is_withdrawn(fleet, lake)
     assert "store_refuses" in capsys.readouterr().out
     lake.proxy.heal()
     fleet.land()
     assert fleet.payloads() == sorted(message(n) for n in range(MESSAGES))
+
+
+def land_until_it_is_withdrawn(fleet: Fleet, lake: FaultyLake) -> None:
+    with running(fleet, QUICK.model_copy(update={"store_patience_seconds": 4.0})) as sink:
+        assert wait_until(landed(fleet, 1), DEADLINE)
+        lake.proxy.set(Faults(fail_share=1.0, fail_when="denied", matching=r"^(PUT|POST) "))
+        fleet.send(MESSAGES - 1, first=1)
+        assert wait_until(sink.has_ended, DEADLINE)
 
 
 @pytest.mark.slow

@@ -91,6 +91,7 @@ def test_partitions_that_are_added_while_the_sinks_run_are_read(fleet: Fleet) ->
         eventually(lambda: all(read_by(fleet, sink) for sink in SINKS))
         wanted = [NewPartitions(fleet.topic, 4)]
         Admin(fleet.site.kafka).client.create_partitions(wanted)[fleet.topic].result(10)
+        eventually(lambda: added in Admin(fleet.site.kafka).partitions([fleet.topic]))
         producer = Producer(fleet.site.kafka)
         for number in range(20):
             producer.send(fleet.topic, b"key", reading(number), partition=3)

@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import TopicPartition as Place
 
 from broker.admin import Admin
+from broker.consumer import CLOSE_TIMEOUT_S
 from broker.offsets import group_offsets, log_ends
 from broker.producer import Producer, TransactionalProducer
 from broker.record import TopicPartition
@@ -35,6 +36,8 @@ from tests.real_services import both_protocols
 from tests.servers import OwnServer
 
 DEADLINE_SECONDS = 60.0
+STOP_SECONDS = IngestSettings().shutdown_seconds + CLOSE_TIMEOUT_S
+"""A rebalance in the same moment may keep the client from closing: then it is left after this."""
 
 
 class Killed(Exception):
@@ -234,23 +237,20 @@ def test_three_processes_then_one_under_load_with_kills(fleet: Fleet) -> None:
         time.sleep(2)
         for worker in workers[1:]:
             worker.send_signal(signal.SIGTERM)
-        assert [worker.wait(10) for worker in workers[1:]] == [0, 0]
+        assert [worker.wait(STOP_SECONDS) for worker in workers[1:]] == [0, 0]
         time.sleep(2)
         workers[0].send_signal(signal.SIGTERM)
-        assert workers[0].wait(10) == 0
+        assert workers[0].wait(STOP_SECONDS) == 0
     fleet.catch_up()
     assert problems(fleet) == {}
 
 
 def test_a_stop_finishes_the_transaction(fleet: Fleet) -> None:
-    """SIGTERM: exit code 0 within 10 s, and what was read is committed."""
-    with process(fleet) as worker:
-        with under_load(fleet):
-            eventually(lambda: len(fleet.counters()) > 3)
-            began = time.monotonic()
-            worker.send_signal(signal.SIGTERM)
-            assert worker.wait(10) == 0
-        assert time.monotonic() - began < 10
+    """SIGTERM: exit code 0, and what was read is committed."""
+    with process(fleet) as worker, under_load(fleet):
+        eventually(lambda: len(fleet.counters()) > 3)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(STOP_SECONDS) == 0
     found = problems(fleet)
     assert "dead_letters_extra" not in found
     assert "dead_letters_doubled" not in found

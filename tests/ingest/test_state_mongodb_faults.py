@@ -1,9 +1,13 @@
 """MongoDB killed, frozen, and back with the data of before: the state comes right again, by itself wherever
 Kafka still has the messages, and history never waits for it."""
 
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,10 +23,12 @@ from lake.state_claim import RebuildInterrupted, RebuildTakenOver
 from lake.state_model import Entry, VehicleState
 from tests.ingest.conftest import NewFleet
 from tests.ingest.forked import Forked, forked
+from tests.ingest.sink_process import Site
 from tests.ingest.telemetry_fleet import BASE_MS, Fleet, eventually, under_load
 from tests.servers import Mongo
 
-TIMEOUT_SECONDS = 1.5
+IMPATIENT_SECONDS = 1.5
+"""For a sink that shall give up on a frozen server."""
 
 
 @pytest.fixture
@@ -37,8 +43,13 @@ def mongo(tmp_path: Path) -> Iterator[Mongo]:
 @pytest.fixture
 def fleet(new_fleet: NewFleet, mongo: Mongo) -> Fleet:
     """A topic without messages."""
-    settings = MongoSettings(uri=mongo.uri, timeout_s=TIMEOUT_SECONDS)
-    return new_fleet(mongo=settings, state_flush_ms=20, commit_seconds=0.05)
+    return new_fleet(mongo=MongoSettings(uri=mongo.uri), state_flush_ms=20, commit_seconds=0.05)
+
+
+def impatient(fleet: Fleet) -> Site:
+    """With a MongoDB that is soon believed to be away."""
+    mongo = fleet.site.mongo.model_copy(update={"timeout_s": IMPATIENT_SECONDS})
+    return replace(fleet.site, mongo=mongo)
 
 
 def restarted(mongo: Mongo) -> None:
@@ -75,6 +86,14 @@ def once(step: Step, action: Callable[[], object]) -> Steps:
 
 def is_right(fleet: Fleet) -> bool:
     return fleet.state_problems() == {}
+
+
+@contextmanager
+def frozen(sink: Forked) -> Iterator[None]:
+    """It notices nothing of what happens in the block, and everything afterwards."""
+    os.kill(sink.pid, signal.SIGSTOP)
+    yield
+    os.kill(sink.pid, signal.SIGCONT)
 
 
 def says(sink: Forked, event: str) -> bool:
@@ -124,7 +143,7 @@ def await_progress(fleet: Fleet) -> None:
 
 def test_a_frozen_mongodb_is_away_until_it_thaws(fleet: Fleet, mongo: Mongo) -> None:
     """Longer than every timeout: writes hang, are given up and sent again, and may land twice."""
-    with forked("state", fleet.site, fleet.folder) as sink:
+    with forked("state", impatient(fleet), fleet.folder) as sink:
         fleet.send(100)
         eventually(lambda: is_right(fleet))
         mongo.freeze()
@@ -151,8 +170,9 @@ def test_a_running_sink_reads_again_what_a_restored_copy_lacks(
         copied(mongo, tmp_path / "copy")
         fleet.send(100)
         eventually(lambda: is_right(fleet))
-        restored(mongo, tmp_path / "copy")
-        assert not is_right(fleet)
+        with frozen(sink):
+            restored(mongo, tmp_path / "copy")
+            assert not is_right(fleet)
         fleet.send(1)
         eventually(lambda: is_right(fleet))
         assert says(sink, "state_went_back")
@@ -181,8 +201,9 @@ def test_a_sink_without_messages_notices_a_restored_copy(fleet: Fleet, mongo: Mo
         copied(mongo, tmp_path / "copy")
         fleet.send(100)
         eventually(lambda: is_right(fleet))
-        restored(mongo, tmp_path / "copy")
-        assert not is_right(fleet)
+        with frozen(sink):
+            restored(mongo, tmp_path / "copy")
+            assert not is_right(fleet)
         eventually(lambda: is_right(fleet))
         assert says(sink, "state_went_back")
 

@@ -1,13 +1,18 @@
 """A rebuild lowers what no sink could, beside live sinks and whatever ends it."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition as Place
 
+from broker.admin import Admin
+from broker.offsets import Offsets
+from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from ingest.state_rebuild import StateRebuild
+from ingest import state_rebuild
+from ingest.state_rebuild import RebuildTooSlow, StateRebuild
 from lake.mongo import open_client
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
@@ -88,11 +93,13 @@ def test_a_live_sink_goes_on_through_rebuilds(fleet: Fleet) -> None:
     with running(fleet):
         sender = threading.Thread(target=send)
         sender.start()
-        for _ in range(3):
-            falsify(fleet)
-            fleet.rebuild()
-        sending.set()
-        sender.join()
+        try:
+            for _ in range(3):
+                falsify(fleet)
+                fleet.rebuild()
+        finally:
+            sending.set()
+            sender.join()
         eventually(lambda: fleet.committed() == fleet.ends)
         eventually(lambda: fleet.found() == fleet.expected())
     assert leftovers(fleet) == []
@@ -156,6 +163,102 @@ def test_of_two_rebuilds_the_later_one_counts(fleet: Fleet, monkeypatch: pytest.
             fleet.rebuild()
     assert fleet.found() == fleet.expected()
     assert leftovers(fleet) == []
+
+
+def remove_what_was_read(fleet: Fleet) -> None:
+    """Retention has removed everything that is in the log now."""
+    ends = Offsets(fleet.kafka).ends([fleet.topic])
+    places = [Place(*key, end) for key, end in ends.items()]
+    for removed in Admin(fleet.kafka).client.delete_records(places).values():
+        removed.result(10)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_rebuild_that_retention_overtakes_begins_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """What was landed behind the version that it reads, and removed before it asks Kafka, is in neither."""
+    fleet.send_random(60)
+    fleet.land()
+    falsify(fleet)
+    left = iter(range(times))
+
+    def overtaking(self: StateRebuild, version: int) -> int:
+        vehicles = write_history(self, version)
+        if next(left, None) is not None:
+            fleet.send_random(60)
+            fleet.land()
+            remove_what_was_read(fleet)
+        return vehicles
+
+    write_history = StateRebuild._write_history
+    monkeypatch.setattr(StateRebuild, "_write_history", overtaking)
+    fleet.send_random(5)
+    fleet.rebuild()
+    assert fleet.found() == fleet.expected()
+    assert leftovers(fleet) == []
+
+
+def test_a_rebuild_that_is_always_overtaken_fails_by_name(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a number of tries, and leaves the state as it was."""
+    fleet.send_random(60)
+    fleet.land()
+    fleet.catch_up()
+    before, versions = fleet.found(), []
+
+    def overtaking(self: StateRebuild, version: int) -> int:
+        versions.append(version)
+        vehicles = write_history(self, version)
+        fleet.send_random(60)
+        fleet.land()
+        remove_what_was_read(fleet)
+        return vehicles
+
+    write_history = StateRebuild._write_history
+    monkeypatch.setattr(StateRebuild, "_write_history", overtaking)
+    with pytest.raises(RebuildTooSlow, match="Raise retention"):
+        fleet.rebuild()
+    assert len(versions) == state_rebuild.MOST_BEGINNINGS
+    assert versions == sorted(set(versions))
+    assert fleet.found() == before
+    assert leftovers(fleet) == []
+
+
+def test_what_nobody_has_landed_does_not_hold_a_rebuild_up(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removed unread, by a history that stands still: reading it again would bring nothing back."""
+    fleet.send_random(60)
+    fleet.land()
+    fleet.catch_up()
+    expected = fleet.expected()
+    fleet.send_random(60)
+    remove_what_was_read(fleet)
+    told: list[str] = []
+    state_rebuild.rebuild(fleet.kafka, fleet.mongo, fleet.lake, fleet.registry, report=told.append)
+    assert fleet.found() == expected
+    assert [step for step in told if step.startswith("reading the history")] == told[:1]
+
+
+def test_a_partition_that_is_added_while_the_log_is_looked_at_is_left_to_the_sinks(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins between the questions for starts and ends."""
+    fleet.send_random(60)
+    fleet.land()
+    starts = Offsets.starts
+
+    def before_it_was_added(self: Offsets, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        return {key: low for key, low in starts(self, topics).items() if key.partition}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Offsets, "starts", before_it_was_added)
+        fleet.rebuild()
+    fleet.send_random(30)
+    fleet.catch_up()
+    assert fleet.found() == fleet.expected()
 
 
 def leftovers(fleet: Fleet) -> list[str]:

@@ -1,5 +1,7 @@
 """Topics for tests of the sinks."""
 
+from collections.abc import Callable
+
 from broker.admin import Admin
 from broker.settings import KafkaSettings
 from broker.topic_specs import TopicSpec
@@ -15,9 +17,12 @@ def make_topic(kafka: KafkaSettings, name: str, partitions: int, **config: str) 
     Topics(kafka).create([spec])
 
 
-def make_topic_again(kafka: KafkaSettings, name: str, partitions: int) -> None:
+def make_topic_again(
+    kafka: KafkaSettings, name: str, partitions: int, while_away: Callable[[], object] = lambda: None
+) -> None:
     """Deletes it first: another topic of that name."""
     admin = Admin(kafka)
     admin.client.delete_topics([name])[name].result(10)
     assert wait_until(lambda: admin.describe([name])[1] == [name], GONE_SECONDS)
+    while_away()
     make_topic(kafka, name, partitions)

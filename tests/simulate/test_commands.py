@@ -46,7 +46,7 @@ class Place:
         return {
             **os.environ,
             "FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
-            "FLEETLAKE_KAFKA__READY_TIMEOUT_S": "2",
+            "FLEETLAKE_KAFKA__READY_TIMEOUT_S": "5",
             "FLEETLAKE_CONTRACTS": json.dumps([str(self.contracts)]),
             "FLEETLAKE_DATA_DIR": str(self.folder / "stack"),
             "COLUMNS": "200",
