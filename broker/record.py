@@ -1,9 +1,17 @@
 """What the rest of Fleetlake sees of a Kafka message: plain columns, never a client object."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple
 
 Headers = list[tuple[str, bytes | None]]
+
+ROW_BYTES: Final = 192
+"""What Python takes for a message beside its bytes: a key, a value, two numbers, five places in lists."""
+
+HEADER_BYTES: Final = 192
+"""What Python takes for a header beside its bytes: a name, a value, a pair, a place in a list."""
 
 
 class TopicPartition(NamedTuple):
@@ -39,9 +47,25 @@ class Records:
         return TopicPartition(self.topic, self.partition)
 
     @property
-    def size_bytes(self) -> int:
-        """Bytes of all values; keys and headers are not counted."""
-        return sum(map(len, filter(None, self.values)))
+    def payload_bytes(self) -> int:
+        """Bytes of all values."""
+        return _bytes(self.values)
+
+    @property
+    def beside_bytes(self) -> int:
+        """Bytes of all keys and headers; a header's name counts by its characters."""
+        pairs = chain.from_iterable(filter(None, self.headers))
+        return _bytes(self.keys) + _bytes(chain.from_iterable(pairs))
+
+    @property
+    def overhead_bytes(self) -> int:
+        """What the messages take in memory beside their bytes, about."""
+        headers = sum(map(len, filter(None, self.headers)))
+        return ROW_BYTES * len(self) + HEADER_BYTES * headers
 
     def __len__(self) -> int:
         return len(self.offsets)
+
+
+def _bytes(values: Iterable[bytes | str | None]) -> int:
+    return sum(map(len, filter(None, values)))

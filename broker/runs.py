@@ -11,7 +11,8 @@ from typing import cast
 
 from confluent_kafka import Message
 
-from broker.record import Headers, Records, TopicPartition
+from broker.headers import headers_of
+from broker.record import Records, TopicPartition
 
 _milliseconds = itemgetter(1)
 
@@ -64,7 +65,7 @@ def _run(place: TopicPartition, messages: Sequence[Message], next_offset: int) -
         offsets=cast("list[int]", list(map(Message.offset, messages))),
         times_ms=list(map(_milliseconds, map(Message.timestamp, messages))),
         keys=list(map(Message.key, messages)),
-        headers=cast("list[Headers | None]", list(map(Message.headers, messages))),
+        headers=headers_of(messages),
         values=list(map(Message.value, messages)),
         next_offset=next_offset,
     )

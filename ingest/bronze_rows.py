@@ -1,12 +1,17 @@
 """Rows of bronze from decoded runs: coordinates and original bytes beside what decoding gave."""
 
 from datetime import UTC, datetime
+from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from contracts.schema import DECODED, TIME
 from ingest.decoding import DecodedRun
 from lake.bronze_file import FILE_SCHEMA
+
+LATEST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999 and of the calendar: a Kafka timestamp behind it was written in another unit."""
 
 _HEADERS = FILE_SCHEMA.field("headers").type
 
@@ -30,10 +35,11 @@ def bronze_rows(run: DecodedRun, topic_id: str, ingest_time: datetime) -> pa.Rec
 
 
 def _kafka_times(times_ms: list[int]) -> pa.Array:
-    """Kafka timestamps; null where the broker gave none (-1)."""
+    """Kafka timestamps; null where the broker gave none (-1) or one that no calendar has."""
     times = pa.array(times_ms, pa.int64())
-    if min(times_ms) < 0:
-        times = pa.array([time if time >= 0 else None for time in times_ms], pa.int64())
+    first, last = pc.min_max(times).as_py().values()
+    if first < 0 or last > LATEST_MS:
+        times = pa.array([time if 0 <= time <= LATEST_MS else None for time in times_ms], pa.int64())
     return times.cast(pa.timestamp("ms", tz="UTC")).cast(TIME)
 
 

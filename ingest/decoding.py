@@ -29,8 +29,21 @@ class DecodedRun:
     records: Records
     decoded: pa.RecordBatch
     parts: Sequence[Part]
-    size_bytes: int
+    payload_bytes: int
     """Bytes of all payloads."""
+    beside_bytes: int
+    """Bytes of all keys and headers."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all payloads, keys and headers."""
+        return self.payload_bytes + self.beside_bytes
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the messages and their decoded columns take in memory, about."""
+        columns: int = self.decoded.nbytes
+        return self.size_bytes + self.records.overhead_bytes + columns
 
     def __len__(self) -> int:
         return len(self.records)
@@ -62,14 +75,14 @@ class RunDecoder:
         surprises = decoder.surprises
         decoded = decoder.decode(RawBatch(records.values, records.times_ms, records.keys, records.headers))
         parts = [(each.partition, len(each)) for each in runs]
-        run = DecodedRun(records, decoded, parts, records.size_bytes)
+        run = DecodedRun(records, decoded, parts, records.payload_bytes, records.beside_bytes)
         self._count(decoder.contract.name, run)
         if decoder.surprises > surprises:
             self._metrics.surprised(decoder.contract.name, decoder.surprises - surprises)
         return run
 
     def _count(self, source: str, run: DecodedRun) -> None:
-        self._metrics.read(source, len(run), run.size_bytes)
+        self._metrics.read(source, len(run), run.payload_bytes)
         for reason, count in _counts(run.decoded["error"]).items():
             self._metrics.rejected(source, reason, count)
         for reason, count in _counts(_rejected_reasons(run.decoded)).items():

@@ -1,7 +1,7 @@
 """Between reading Kafka and committing to Delta: rows on their way into files, written by a thread.
 
-Memory is bounded by payload bytes; rows leave memory as row groups long before their commit. What fails drops
-everything not committed: Kafka still has it.
+Memory is bounded by what rows take of it; they leave it as row groups long before their commit. What fails
+drops everything not committed: Kafka still has it.
 """
 
 import threading
@@ -98,7 +98,7 @@ class HistoryBuffer:
     def append(self, run: DecodedRun, topic_id: str) -> None:
         """Queues rows; never blocks: ask `has_room` first."""
         self._rows_since_commit += len(run)
-        self._put(_Rows(run, topic_id, run.size_bytes))
+        self._put(_Rows(run, topic_id, run.memory_bytes))
 
     def commit(
         self,

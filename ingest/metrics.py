@@ -31,7 +31,7 @@ class SinkMetrics:
         self._state_operations = self._counter("state_operations", "Documents written to MongoDB.", labels)
         self._messages_out = self._counter("messages_out", "Messages sent to Kafka.", [*labels, "kind"])
         self._lag = self._gauge("lag", "Messages not yet read.", [*labels, "topic", "partition"])
-        self._buffered = self._gauge("buffered_bytes", "Payload bytes read and not yet committed.", labels)
+        self._buffered = self._gauge("buffered_bytes", "Bytes read and not yet written.", labels)
         self._uncommitted = self._gauge(
             "uncommitted_records", "Messages read whose effect is not committed yet.", labels
         )
@@ -94,9 +94,9 @@ class SinkMetrics:
         """Drops the lag of a partition this process no longer owns."""
         self._lag.remove(self.sink, topic, str(partition))
 
-    def buffered(self, payload_bytes: int) -> None:
-        """Sets the payload bytes that are read and not yet committed."""
-        self._buffered.labels(self.sink).set(payload_bytes)
+    def buffered(self, size: int) -> None:
+        """Sets the bytes that are read and not yet written: of payloads, or as the sink's bound has it."""
+        self._buffered.labels(self.sink).set(size)
 
     def uncommitted(self, records: int) -> None:
         """Sets the messages that a kill now would make a restart read again."""

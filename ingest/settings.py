@@ -21,7 +21,8 @@ class IngestSettings(BaseModel):
     commit_bytes: int = Field(
         128 * 1024 * 1024,
         gt=0,
-        description="payload bytes at which it is committed; two such buffers fit in memory",
+        description="bytes of payloads, keys and headers at which it is committed; two such buffers fit in "
+        "memory",
     )
     state_flush_ms: int = Field(
         50, ge=0, le=100, description="longest wait before the state is written; at most 100"
@@ -33,7 +34,8 @@ class IngestSettings(BaseModel):
     buffer_bytes: int = Field(
         48 * 1024 * 1024,
         gt=0,
-        description="payload bytes between reading and writing, at most; rows take about twice that",
+        description="memory of rows between reading and writing, at most: payloads, keys, headers, columns, "
+        "and about 200 bytes a row and header",
     )
     store_patience_seconds: float = Field(
         600.0,

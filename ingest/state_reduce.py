@@ -75,7 +75,7 @@ class StateWindow:
         """Takes the readings of messages of one topic."""
         columns = self._columns(run.records.topic)
         rows = columns.rows(run)
-        size = run.size_bytes
+        size = run.payload_bytes
         self._parts.add(rows, size)
         if columns.tracked:
             self._parts.greatest.append(columns.tracked_rows(rows))

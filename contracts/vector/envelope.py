@@ -52,7 +52,9 @@ class EnvelopeColumns:
             vehicle, judged = _names(rows.column(self._vehicle), len(rows), self._limits.vehicle_chars)
         event = self._event_times(rows, headers)
         judged &= event.read & self._plausible(event)
-        limit = kafka_times_ms * 1000 + self._limits.max_future_us
+        # A timestamp in another unit would overflow, and no plausible time is later than this one.
+        latest_ms = self._limits.latest_us // 1000
+        limit = np.minimum(kafka_times_ms, latest_ms) * 1000 + self._limits.max_future_us
         judged &= (kafka_times_ms <= NO_KAFKA_TIME) | (event.micros <= limit)
         received = self._received_times(rows, headers)
         judged &= received.absent | (received.read & self._plausible(received))

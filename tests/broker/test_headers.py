@@ -1,6 +1,6 @@
 """A header whose name is not UTF-8 stops no consumer, and is marked."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -82,16 +82,16 @@ class Scripted:
 
 
 @pytest.fixture
-def read_headers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[Scripted]], list[Headers | None]]:
+def read_headers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Reads the headers of scripted messages."""
     monkeypatch.setattr("broker.headers.Message", Scripted)
-    read: Any = headers_of
-    return read
+    return headers_of
 
 
 def test_what_another_client_does_not_keep_is_marked_too(read_headers: Callable[..., Any]) -> None:
     """One that raises at each call, or has nothing at the next: that there was something is not lost."""
-    good, marked = [("a", b"1")], [("not-utf8:%FF", None)]
+    good: Headers = [("a", b"1")]
+    marked: Headers = [("not-utf8:%FF", None)]
     messages = [Scripted(good), Scripted(NO_TEXT), Scripted(NO_TEXT, None), Scripted(NO_TEXT, good)]
 
     assert read_headers(messages) == [good, marked, marked, [*good, *marked]]

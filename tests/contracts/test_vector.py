@@ -115,6 +115,19 @@ def test_ordinary_messages_do_not_need_the_reference(source: str, monkeypatch: p
     assert handed == []
 
 
+def test_an_absurd_kafka_time_rejects_nothing_and_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is ahead of the broker cannot be told then; the one and the other way must agree on that."""
+    decoder = REGISTRY.decoder("telemetry_raw")
+    for time in wire.ABSURD_KAFKA_TIMES:
+        messages = [(payload, time, None, None) for payload in ORDINARY["tcu"] * 3]
+        assert_as_reference(decoder, messages)
+        with monkeypatch.context() as patched:
+            handed = count_reference(decoder, patched)
+            decoded = decoder.decode(batch_of(messages))
+        assert handed == []
+        assert decoded.column("error").null_count == len(messages)
+
+
 def test_unknown_fields_of_a_whole_fleet_do_not_need_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """Layouts are learned, not only taken from the contract."""
     decoder = REGISTRY.decoder("vehicle.environment")

@@ -303,6 +303,8 @@ HEADERS = st.sampled_from(
         [("other", b"1"), ("receivedat", b"1"), ("receivedat", b"1761559635123")],
     ]
 )
+ABSURD_KAFKA_TIMES = (T0_US, T0_US * 1000, 2**63 - 1, -(2**63))
+"""Microseconds and nanoseconds where Kafka means milliseconds, and what its field can hold at most."""
 KAFKA_TIMES: st.SearchStrategy[Any] = st.sampled_from(
-    [-1, T0_US // 1000, T0_US // 1000 - 300_123, T0_US // 1000 - 300_122, 2**52]
+    [-1, T0_US // 1000, T0_US // 1000 - 300_123, T0_US // 1000 - 300_122, 2**52, *ABSURD_KAFKA_TIMES]
 )

@@ -42,7 +42,8 @@ def test_runs_of_a_topic_are_decoded_together() -> None:
     assert first.records.keys == [b"5", b"6", b"9", b"7", b"8"]
     assert first.records.headers == [[("h", key)] for key in first.records.keys]
     assert [error is None for error in first.decoded["error"].to_pylist()] == [True, False, True, False, True]
-    assert first.size_bytes == 3 * len(GOOD) + len(b"broken") + len(b"[]")
+    assert first.payload_bytes == 3 * len(GOOD) + len(b"broken") + len(b"[]")
+    assert first.beside_bytes == sum(len(key) + len("h") + len(key) for key in (b"5", b"6", b"9", b"7", b"8"))
     assert (second.partitions(), len(second)) == ([2], 1)
 
 

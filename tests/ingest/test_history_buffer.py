@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from broker.record import Records
+from broker.record import Headers, Records
 from contracts.load import load_registry
 from ingest.decoding import DecodedRun, RunDecoder
 from ingest.history_buffer import ROW_GROUP_ROWS, BufferFailed, HistoryBuffer, OwnershipMoved
@@ -21,6 +21,19 @@ from tests.ingest.test_history_commit import ScriptedTable
 
 KEY = BronzePartition("id-1", 0)
 DEADLINE = 10.0
+MANY_SIGNALS = b'{"vehicle_id":"V","timestamp":"2025-07-06T12:00:00Z"%s}' % b"".join(
+    b',"n%d":1' % number for number in range(100)
+)
+Beside = tuple[bytes | None, Headers | None]
+CONTENTS: dict[str, tuple[Beside, bytes | None, int]] = {
+    "nothing": ((None, None), None, 150),
+    "a key": ((b"k" * 4096, None), None, 4096),
+    "a header": ((None, [("trace", b"t" * 4096)]), b"{}", 4096),
+    "a header's name": ((None, [("t" * 4096, None)]), b"{}", 4096),
+    "many headers": ((None, [("", b"")] * 32), b"{}", 32 * 100),
+    "many signals": ((None, None), MANY_SIGNALS, 100 * 30),
+}
+"""Key and headers, payload, and what such a message takes in memory at least."""
 
 
 class MemoryFile:
@@ -74,6 +87,17 @@ class World:
         self.files.append(file)
         return file
 
+    def hold_commits(self) -> threading.Event:
+        """Commits wait from now on, and all that is queued behind them, until the event is set."""
+        gate, commit = threading.Event(), self.table.commit
+
+        def slow(*args: Any) -> None:
+            gate.wait(DEADLINE)
+            commit(*args)
+
+        self.table.commit = slow  # type: ignore[method-assign]
+        return gate
+
     def run(self, first: int, count: int = 1) -> DecodedRun:
         payload = b'{"did":"1000","timestamp":1690000000000,"name":"odometer","float_value":123.45}'
         empty: list[Any] = [None] * count
@@ -116,16 +140,9 @@ def test_memory_is_given_back_as_row_groups() -> None:
 
 
 def test_a_full_buffer_says_so_and_has_room_again() -> None:
-    """The bound is in payload bytes; the reader waits instead of polling."""
-    gate = threading.Event()
+    """The reader waits instead of polling."""
     with world(max_bytes=200) as w:
-        commit = w.table.commit
-
-        def slow(*args: Any) -> None:
-            gate.wait(DEADLINE)
-            commit(*args)
-
-        w.table.commit = slow  # type: ignore[method-assign]
+        gate = w.hold_commits()
         w.buffer.append(w.run(0), "id-1")
         w.buffer.commit({KEY: 1}, {})
         for offset in range(1, 5):
@@ -133,6 +150,28 @@ def test_a_full_buffer_says_so_and_has_room_again() -> None:
         assert not w.buffer.wait_for_room(0.01)
         gate.set()
         assert w.buffer.wait_for_room(DEADLINE)
+
+
+@pytest.mark.parametrize(("beside", "value", "takes"), CONTENTS.values(), ids=CONTENTS)
+def test_memory_is_bounded_whatever_messages_are_made_of(
+    beside: Beside, value: bytes | None, takes: int
+) -> None:
+    """Payloads are not all that takes memory: by the least that these take, the buffer is full."""
+    rows, bound = 100, 1 << 20
+    key, headers = beside
+    with world(max_bytes=bound) as w:
+        gate = w.hold_commits()
+        w.buffer.commit({KEY: 0}, {})
+        offsets, times = list(range(rows)), [-1] * rows
+        run = w.decoder.decode(
+            Records(
+                "vehicle.environment", 0, offsets, times, [key] * rows, [headers] * rows, [value] * rows, rows
+            )
+        )
+        for _ in range(bound // (rows * takes) + 1):
+            w.buffer.append(run, "id-1")
+        assert not w.buffer.has_room
+        gate.set()
 
 
 def test_a_failed_write_is_reported_and_nothing_of_it_lands() -> None:

@@ -75,7 +75,7 @@ def run_of(topic: str, partition: int, offset: int, messages: Sequence[Sequence[
         [b"x"] * count, offset + count,
     )  # fmt: skip
     decoded = pa.RecordBatch.from_pylist(rows, schema=DECODED)
-    return DecodedRun(records, decoded, [(partition, count)], records.size_bytes)
+    return DecodedRun(records, decoded, [(partition, count)], records.payload_bytes, records.beside_bytes)
 
 
 def expected(

@@ -31,4 +31,4 @@ def test_partitions_with_rows_are_told_from_those_without(lake_settings: LakeSet
     ]
     assert bronze.with_rows(asked) == {asked[0], asked[2], asked[4]}
     assert bronze.with_rows([]) == set()
-    assert bronze.last_offset(BronzePartition("b", 0)) == 2
+    assert bronze.first_and_last(BronzePartition("b", 0)) == (1, 2)
