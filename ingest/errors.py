@@ -7,6 +7,7 @@ SinkError
 │   └── Shutdown              a stop could not finish its work in time; it is done again after the restart
 └── OperatorNeeded            restarting does not help; the message says what does
     ├── CheckpointOutsideLog  Kafka no longer, or not yet, has the next message the history wants
+    ├── LogWentBack           the same, and Kafka's log may have grown past it since
     ├── CheckpointMissing     bronze has rows of a partition but no checkpoint for it
     ├── OffsetBehindLog       Kafka's log ends before what routes has committed
     └── OffsetWentBack        Kafka returned messages before the one that was asked for
@@ -101,6 +102,24 @@ class CheckpointOutsideLog(OperatorNeeded):
             f": the log went back. If {topic} was made anew on the embedded broker, `fleetlake checkpoint "
             f"renew {topic}` begins with it; on Kafka restore the broker's data, or delete the topic and run "
             "`fleetlake topics create`"
+        )
+
+
+class LogWentBack(OperatorNeeded):
+    """Kafka's log of a partition did not reach what history had landed, and may have grown past it since.
+
+    Operator action: restore the broker's data, then `fleetlake checkpoint resume TOPIC PARTITION`, which
+    compares the last row with Kafka; or delete the topic and run `fleetlake topics create`.
+    """
+
+    def __init__(self, partition: TopicPartition, wanted: int, low: int, high: int) -> None:
+        self.partition, self.wanted, self.low, self.high = partition, wanted, low, high
+        topic, number = partition
+        super().__init__(
+            f"{partition}: history wants offset {wanted}, and Kafka's log, now [{low}, {high}), did not "
+            "reach it when it was looked at before: other messages may stand at offsets that were landed. "
+            f"Restore the broker's data, then `fleetlake checkpoint resume {topic} {number}`; or delete the "
+            "topic and run `fleetlake topics create`"
         )
 
 

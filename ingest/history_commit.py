@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from ingest import went_back
 from ingest.process import Log
 from ingest.steps import HistoryStep, Steps
 from lake.bronze import BronzePartition
@@ -32,8 +33,14 @@ class HistoryTable(Protocol):
     def reopen(self) -> None: ...
     def checkpoints(self, partitions: Iterable[BronzePartition]) -> dict[BronzePartition, int | None]: ...
     def with_rows(self, partitions: Iterable[BronzePartition]) -> set[BronzePartition]: ...
+    def marks(self, names: Iterable[str]) -> dict[str, int | None]: ...
     def commit(
-        self, files: Sequence[Any], checkpoints: Checkpoints, starts: Checkpoints | None = None
+        self,
+        files: Sequence[Any],
+        checkpoints: Checkpoints,
+        starts: Checkpoints | None = None,
+        *,
+        marks: Mapping[str, int] | None = None,
     ) -> None: ...
 
 
@@ -98,6 +105,18 @@ class Committer:
         """Those of which the table has rows."""
         keys = set(partitions)
         return self._patiently(lambda: self.table.with_rows(keys))
+
+    def went_back(self, checkpoints: Mapping[BronzePartition, int | None]) -> set[BronzePartition]:
+        """Those whose log did not reach these checkpoints when it was looked at once."""
+        return self._patiently(lambda: went_back.went_back(self.table, checkpoints))
+
+    def record_went_back(self, partition: BronzePartition, checkpoint: int) -> None:
+        """So that nobody goes on when the log has grown past its checkpoint. What cannot be recorded now is
+        at the next look, if the log has not grown so far by then."""
+        try:
+            went_back.record(self.table, partition, checkpoint)
+        except Exception as error:  # noqa: BLE001 - the caller raises what matters
+            self.log.error("went_back_not_recorded", partition=str(partition), error=plain(error))
 
     def release(self, partitions: Iterable[BronzePartition]) -> None:
         """Forgets partitions; later commits no longer carry them."""

@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from broker.record import Records, TopicPartition
-from ingest.errors import CheckpointMissing, CheckpointOutsideLog, OffsetWentBack, TopicRecreated
+from ingest.errors import (
+    CheckpointMissing,
+    CheckpointOutsideLog,
+    LogWentBack,
+    OffsetWentBack,
+    TopicRecreated,
+)
 from ingest.history_commit import Committer
 from lake.bronze import BronzePartition
 
@@ -45,6 +51,7 @@ class OwnedPartitions:
         self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))
         found = self.committer.adopt(self.key(partition) for partition in wanted)
         self._refuse_lost_checkpoints(partition for partition in wanted if found[self.key(partition)] is None)
+        self._refuse_logs_that_went_back(wanted, found)
         self.next_offsets = {
             partition: self._checked(partition, found[self.key(partition)]) for partition in wanted
         }
@@ -119,10 +126,21 @@ class OwnedPartitions:
         for key in sorted(self.committer.with_rows(keys)):
             raise CheckpointMissing(keys[key], key.topic_id)
 
+    def _refuse_logs_that_went_back(
+        self, wanted: Iterable[TopicPartition], found: Mapping[BronzePartition, int | None]
+    ) -> None:
+        """LogWentBack for one that did not reach its checkpoint once, however far it reaches now."""
+        suspects = self.committer.went_back(found)
+        for partition in sorted(each for each in wanted if self.key(each) in suspects):
+            low, high = self.log.watermarks(partition)
+            raise LogWentBack(partition, found[self.key(partition)] or 0, low, high)
+
     def _checked(self, partition: TopicPartition, checkpoint: int | None) -> int:
         low, high = self.log.watermarks(partition)
         if checkpoint is None:
             return self._begin(partition, low, high)
+        if checkpoint > high:
+            self.committer.record_went_back(self.key(partition), checkpoint)
         if not low <= checkpoint <= high:
             raise CheckpointOutsideLog(partition, checkpoint, low, high)
         return checkpoint

@@ -125,14 +125,15 @@ def _loop(
 def _checked_ends(
     kafka: KafkaSettings, topics: Sequence[str], bronze: Bronze, identities: TopicIdentities
 ) -> dict[TopicPartition, int]:
-    """The log's ends; CheckpointOutsideLog if any checkpoint of the group lies outside its log."""
+    """The log's ends; CheckpointOutsideLog if any checkpoint of the group lies before its log. Who owns the
+    partition finds one that lies behind it, and records that."""
     offsets = Offsets(kafka)
     starts = offsets.starts(topics)
     checkpoints = _checkpoints(bronze, identities, starts)
     ends = offsets.ends(topics)
     for partition, checkpoint in checkpoints.items():
         low, high = starts[partition], ends[partition]
-        if checkpoint is not None and not low <= checkpoint <= high:
+        if checkpoint is not None and checkpoint < low:
             raise CheckpointOutsideLog(partition, checkpoint, low, high)
     return ends
 

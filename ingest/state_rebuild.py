@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
+from typing import NamedTuple
 
 from broker.identity import TopicIdentities
 from broker.offsets import Offsets
@@ -17,6 +18,7 @@ from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from contracts.load import Registry
 from ingest.decoding import RunDecoder
+from ingest.errors import OperatorNeeded
 from ingest.metrics import SinkMetrics
 from ingest.process import Ticker
 from ingest.state import MOST_CANDIDATES
@@ -39,8 +41,37 @@ WINDOW_BYTES = 32 * 1024 * 1024
 PROGRESS_SECONDS = 2.0
 """How often a long step says how far it is."""
 
+MOST_BEGINNINGS = 3
+"""How often a rebuild reads the history before it is plain that retention is faster."""
+
 Stretches = dict[TopicPartition, list[tuple[int, int]]]
 """Offsets [begin, end) of partitions."""
+
+
+class RebuildTooSlow(OperatorNeeded):
+    """While the history was read, retention removed messages that were landed only after that version of it,
+    at every try. The state is the one of before.
+
+    Operator action: raise retention (`FLEETLAKE_KAFKA__RETENTION_MS`, then `fleetlake topics create
+    --replace`), and run `fleetlake state rebuild` again.
+    """
+
+    def __init__(self, partition: TopicPartition, following: int, low: int) -> None:
+        self.partition, self.following, self.low = partition, following, low
+        super().__init__(
+            f"{partition}: while the history was read, Kafka removed offsets {following} to {low - 1}, which "
+            f"were landed meanwhile; so it was {MOST_BEGINNINGS} times. Raise retention, then run `fleetlake "
+            "state rebuild` again"
+        )
+
+
+class _Beside(NamedTuple):
+    """What Kafka has beside one version of bronze, and what neither has: `removed` are the first offset that
+    bronze does not have and the log's start, where that lies behind it."""
+
+    stretches: Stretches
+    ends: dict[TopicPartition, int]
+    removed: dict[TopicPartition, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +101,7 @@ def rebuild(
     """
     wait_topics(kafka, registry.topics())
     wait_mongo(mongo)
-    storage = wait_lake(lake)
+    storage = wait_lake(lake, writes=False)
     with ExitStack() as opened:
         claim = opened.enter_context(RebuildClaim(mongo))
         live = opened.enter_context(StateStore(mongo))
@@ -118,7 +149,8 @@ class StateRebuild:
         self._progress_due.restart()
 
     def run(self) -> Rebuilt:
-        """1. A new collection gets what bronze holds at one version,
+        """1. A new collection gets what bronze holds at one version; at the newest once more, where retention
+           meanwhile removed from Kafka what only that has,
         2. and from Kafka what bronze does not hold, up to the logs' ends of then.
         3. Both are on disk, and no other rebuild can swap any more,
         4. before the swap, which is one step for readers.
@@ -129,11 +161,7 @@ class StateRebuild:
         Killed before 4, the old state stays. Killed after it, sinks complete the new one by 5; without its
         record they read Kafka's whole log, which gives the same.
         """
-        version = self.bronze.version
-        self.report(f"reading the history at version {version}")
-        vehicles = self._write_history(version)  # 1
-        self.done(RebuildStep.FILLED)
-        ranges, ends = self._not_in_bronze()
+        version, vehicles, (ranges, ends, _) = self._fill()  # 1
         self.report(f"reading {_total(ranges)} further messages from Kafka")
         messages = self._replay(ranges, self.working)  # 2
         self.done(RebuildStep.CAUGHT_UP)
@@ -156,6 +184,24 @@ class StateRebuild:
         self.live.ensure_view()
         return Rebuilt(version, vehicles, messages, len(leftovers))
 
+    def _fill(self, tries: int = MOST_BEGINNINGS) -> tuple[int, int, _Beside]:
+        """The version that was written, its vehicles, and what Kafka has beside it.
+
+        What is written already stays when the history is read again: a newer version has all of it.
+        """
+        version = self.bronze.version
+        self.report(f"reading the history at version {version}")
+        vehicles = self._write_history(version)
+        self.done(RebuildStep.FILLED)
+        beside = self._not_in_bronze()
+        overtaken = self._landed_since(beside.removed)
+        if overtaken is None:
+            return version, vehicles, beside
+        if tries == 1:
+            raise RebuildTooSlow(overtaken, *beside.removed[overtaken])
+        self.report(f"Kafka no longer has what was landed of {overtaken} meanwhile")
+        return self._fill(tries - 1)
+
     def _write_history(self, version: int) -> int:
         vehicles = 0
         for batch in _batches(history_states(self.lake, self.registry, version)):
@@ -163,23 +209,34 @@ class StateRebuild:
             self._tell(f"{vehicles:,} vehicles written")
         return vehicles
 
-    def _not_in_bronze(self) -> tuple[Stretches, dict[TopicPartition, int]]:
-        """Per partition the stretches of the log that bronze does not have, and the log's end.
-
-        That is what lies behind its checkpoint, and before a start that was chosen for its first landing.
-        """
+    def _not_in_bronze(self) -> _Beside:
+        """What is to be read from Kafka: what lies behind bronze's checkpoint, and before a start that was
+        chosen for its first landing. A partition that is added between the questions is left to the sinks."""
         topics = self.registry.topics()
         starts, ends = self.kafka_offsets.starts(topics), self.kafka_offsets.ends(topics)
-        names = self._names(ends)
+        both = sorted(starts.keys() & ends.keys())
+        names = self._names(both)
         landed = self.bronze.checkpoints(names.values())
         begun = self.bronze.starts(names.values())
-        ranges: Stretches = {}
-        for partition, end in ends.items():
-            low = starts[partition]
+        beside = _Beside({}, {}, {})
+        for partition in both:
+            low, end = starts[partition], ends[partition]
             first, following = begun[names[partition]] or low, landed[names[partition]]
             stretches = [(low, end)] if following is None else [(low, first), (max(low, following), end)]
-            ranges[partition] = [(begin, stop) for begin, stop in stretches if begin < stop]
-        return ranges, ends
+            beside.stretches[partition] = [(begin, stop) for begin, stop in stretches if begin < stop]
+            beside.ends[partition] = end
+            if (following or 0) < low:
+                beside.removed[partition] = following or 0, low
+        return beside
+
+    def _landed_since(self, removed: Mapping[TopicPartition, tuple[int, int]]) -> TopicPartition | None:
+        """A partition of which a newer version has some of what was removed; the handle is moved there."""
+        if not removed:
+            return None
+        names = self._names(removed)
+        self.bronze.reload()
+        newest = self.bronze.checkpoints(names.values())
+        return next((key for key in removed if (newest[names[key]] or 0) > removed[key][0]), None)
 
     def _since(self, before: Mapping[TopicPartition, int]) -> Stretches:
         ends = self.kafka_offsets.ends(self.registry.topics())

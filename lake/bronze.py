@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
-from pyarrow.dataset import Dataset, Scanner
+from pyarrow.dataset import Dataset, Expression, Scanner
 
 from lake.bronze_file import BronzeFile
 from lake.errors import StoreFull, StoreUnavailable, TableWentBack, plain
@@ -30,6 +30,14 @@ START_PREFIX = "start:"
 
 VERSION_READERS = 8
 """Versions are read side by side: on S3 each costs a few requests."""
+
+
+class LandedMessage(NamedTuple):
+    """A message as bronze has it, its time in UTC."""
+
+    key: bytes | None
+    payload: bytes | None
+    kafka_time: datetime | None
 
 
 class BronzePartition(NamedTuple):
@@ -84,6 +92,11 @@ class Bronze:
         names = [START_PREFIX + partition.transaction for partition in wanted]
         return dict(zip(wanted, self._transactions(names), strict=True))
 
+    def marks(self, names: Iterable[str]) -> dict[str, int | None]:
+        """The numbers that commits recorded under these names, at this handle's version."""
+        wanted = list(names)
+        return dict(zip(wanted, self._transactions(wanted), strict=True))
+
     def new_file(self, ingest_date: date) -> BronzeFile:
         """A growing file for rows of one ingest date; invisible until `commit` adds it."""
         with store_errors(self.storage):
@@ -96,15 +109,19 @@ class Bronze:
         checkpoints: Mapping[BronzePartition, int],
         starts: Mapping[BronzePartition, int] | None = None,
         note: Mapping[str, str] | None = None,
+        *,
+        marks: Mapping[str, int] | None = None,
     ) -> None:
         """Adds `files` and records `checkpoints` in one commit on top of the version this handle stands at.
 
+        `marks` stay as long as the table, like checkpoints; a `note` goes with the log's entry.
         After *any* exception the commit may or may not have landed: reload and compare before anything else.
         """
         transactions = [Transaction(key.transaction, offset) for key, offset in checkpoints.items()]
         transactions += [
             Transaction(START_PREFIX + key.transaction, offset) for key, offset in (starts or {}).items()
         ]
+        transactions += [Transaction(name, number) for name, number in (marks or {}).items()]
         properties = CommitProperties(
             app_transactions=transactions, custom_metadata=dict(note) if note else None
         )
@@ -140,18 +157,22 @@ class Bronze:
                     break
         return found
 
-    def last_offset(self, partition: BronzePartition) -> int | None:
-        """The greatest offset of this partition in bronze at this handle's version; None without rows."""
+    def first_and_last(self, partition: BronzePartition) -> tuple[int, int] | None:
+        """The least and the greatest offset of this partition at this handle's version; None without rows."""
         with store_errors(self.storage):
-            found = [pc.max(batch["offset"]).as_py() for batch in self._offsets(partition).to_batches()]
-            return max((offset for offset in found if offset is not None), default=None)
+            ends = [pc.min_max(batch["offset"]).as_py() for batch in self._offsets(partition).to_batches()]
+        found = [(each["min"], each["max"]) for each in ends if each["min"] is not None]
+        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
+
+    def message(self, partition: BronzePartition, offset: int) -> LandedMessage:
+        """What was landed at a place that has a row."""
+        columns = ["key", "payload", "kafka_time"]
+        with store_errors(self.storage):
+            rows = self._dataset().to_table(columns, filter=_of(partition) & (pc.field("offset") == offset))
+        return LandedMessage(**rows.to_pylist()[0])
 
     def _offsets(self, partition: BronzePartition) -> Scanner:
-        return self._dataset().scanner(
-            columns=["offset"],
-            filter=(pc.field("topic_id") == partition.topic_id)
-            & (pc.field("partition") == pa.scalar(partition.partition, pa.int32())),
-        )
+        return self._dataset().scanner(columns=["offset"], filter=_of(partition))
 
     def _dataset(self) -> Dataset:
         """Through Arrow's file system, see `Storage.files`."""
@@ -221,6 +242,11 @@ def store_errors(storage: Storage) -> Iterator[None]:
     except (DeltaError, OSError) as error:
         raise_if_full(storage, error)
         raise StoreUnavailable(STORE, storage.locations.root, plain(error)) from error
+
+
+def _of(partition: BronzePartition) -> Expression:
+    number = pa.scalar(partition.partition, pa.int32())
+    return (pc.field("topic_id") == partition.topic_id) & (pc.field("partition") == number)
 
 
 def raise_if_full(storage: Storage, error: Exception) -> None:

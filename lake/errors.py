@@ -7,6 +7,7 @@ LakeError
 │   └── StateNotWritten      MongoDB took part of a write; writing all of it again is harmless
 └── Terminal                 somebody must change something first
     ├── AccessDenied         the credential is missing or not allowed
+    ├── ConditionalPutUnknown  the lake's store overwrites what it was told to keep
     ├── BadAddress           a store's address makes no sense
     ├── BadLocation          the lake's address makes no sense
     ├── StateRefused         MongoDB will never take this write
@@ -91,6 +92,22 @@ class AccessDenied(Terminal):
     def __init__(self, store: str, address: str, problem: str) -> None:
         self.store, self.address, self.problem = store, address, problem
         super().__init__(f"{store} at {address} refuses access: {problem}")
+
+
+class ConditionalPutUnknown(Terminal):
+    """The lake's store does not know `If-None-Match` on PUT: two writers would make one version of a table,
+    and the rows of one of them would be gone.
+
+    Operator action: move the lake to a store that knows it (AWS S3, MinIO), or update the store.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"the lake's store at {address} does not know conditional puts (If-None-Match): two writers "
+            "would overwrite each other's commits and lose rows. AWS S3 and MinIO know them; update the "
+            "store or move the lake"
+        )
 
 
 class BadAddress(Terminal):

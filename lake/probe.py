@@ -1,26 +1,21 @@
 """Whether the lake can be used now, found out by doing it: an object is written, read back and deleted.
-Creates no folder and no bucket; for `fleetlake doctor`."""
+Creates no folder and no bucket; for `fleetlake doctor`, and for a sink whose rows do not land."""
 
 import os
-import uuid
 from pathlib import Path
-
-import botocore.exceptions
+from uuid import uuid4
 
 from lake.errors import AccessDenied, BadLocation, StoreUnavailable
-from lake.storage import STORE, Storage, translated
-
-NAME = "_fleetlake-probe"
-CONTENT = b"written by fleetlake doctor; may be deleted"
+from lake.object_probe import CONTENT, NAME
+from lake.storage import STORE, Storage, check_bucket
 
 
 def check_usable(store: Storage) -> None:
-    """Returns when the lake takes an object and gives it back; raises what is wrong otherwise."""
-    name = f"{NAME}-{uuid.uuid4().hex}"
+    """Returns when the lake takes an object, keeps it and gives it back; raises what is wrong otherwise."""
     if store.locations.is_s3:
-        _check_bucket(store, name)
+        check_bucket(store)
     else:
-        _check_folder(Path(store.locations.root), name)
+        _check_folder(Path(store.locations.root), f"{NAME}-{uuid4().hex}")
 
 
 def _check_folder(root: Path, name: str) -> None:
@@ -41,16 +36,3 @@ def _check_folder(root: Path, name: str) -> None:
         raise AccessDenied(STORE, str(root), error.strerror or str(error)) from error
     if came_back != CONTENT:
         raise StoreUnavailable(STORE, str(root), "a file came back with other contents")
-
-
-def _check_bucket(store: Storage, name: str) -> None:
-    client = store.client()
-    place = {"Bucket": store.locations.bucket, "Key": f"{store.locations.prefix}/{name}".lstrip("/")}
-    try:
-        client.put_object(**place, Body=CONTENT)
-        came_back = client.get_object(**place)["Body"].read()
-        client.delete_object(**place)
-    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
-        raise translated(store, error) from error
-    if came_back != CONTENT:
-        raise StoreUnavailable(STORE, store.locations.root, "an object came back with other contents")

@@ -20,8 +20,16 @@ from pyarrow.fs import (
     SubTreeFileSystem,
 )
 
-from lake.errors import AccessDenied, BadLocation, StoreUnavailable, Terminal, Transient
+from lake.errors import (
+    AccessDenied,
+    BadLocation,
+    ConditionalPutUnknown,
+    StoreUnavailable,
+    Terminal,
+    Transient,
+)
 from lake.locations import Locations, locations
+from lake.object_probe import probe_object
 from lake.settings import LakeSettings, S3Settings
 
 RETRY_SECONDS = 0.5
@@ -54,7 +62,7 @@ class Storage:
         """`storage_options` of delta-rs; empty for a local folder.
 
         Commits use a conditional put (`If-None-Match`), so two writers cannot both create one version; the
-        store must know it, as AWS, MinIO and moto do.
+        store must know it, as AWS, MinIO and moto do: `check_bucket`.
         """
         if not self.locations.is_s3:
             return {}
@@ -151,18 +159,37 @@ def ensure_root(store: Storage) -> None:
         _ensure_folder(Path(store.locations.root))
 
 
+def check_bucket(store: Storage) -> None:
+    """Returns when the bucket takes an object, does not let it be made a second time, and gives it back;
+    raises what is wrong otherwise."""
+    try:
+        probed = probe_object(store.client(), store.locations.bucket, store.locations.prefix)
+    except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError) as error:
+        raise translated(store, error) from error
+    if not probed.keeps_what_is_there:
+        raise ConditionalPutUnknown(_address(store))
+    if not probed.gives_back:
+        raise StoreUnavailable(STORE, store.locations.root, "an object came back with other contents")
+
+
 def wait_ready(
     settings: LakeSettings,
     *,
+    writes: bool = True,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Storage:
-    """The lake, once its folder or bucket exists and answers; StoreUnavailable after the deadline."""
+    """The lake, once its folder or bucket exists and answers; StoreUnavailable after the deadline.
+
+    For who `writes`, ConditionalPutUnknown at once where the store would let two writers undo each other.
+    """
     store = storage(settings)
     deadline = clock() + settings.ready_timeout_s
     while True:
         try:
             ensure_root(store)
+            if writes and store.locations.is_s3:
+                check_bucket(store)
         except Transient:
             if clock() >= deadline:
                 raise
@@ -206,7 +233,7 @@ def _create_bucket(client: Any, store: Storage) -> None:
 
 def translated(store: Storage, error: Exception) -> Transient | Terminal:
     """What an error of the S3 client means for the caller."""
-    address = store.s3.endpoint_url or store.locations.root
+    address = _address(store)
     if isinstance(error, botocore.exceptions.NoCredentialsError):
         return AccessDenied(STORE, address, "no access key is set (FLEETLAKE_LAKE__S3__ACCESS_KEY_ID)")
     if isinstance(error, botocore.exceptions.ClientError):
@@ -219,6 +246,10 @@ def translated(store: Storage, error: Exception) -> Transient | Terminal:
             return AccessDenied(STORE, address, problem)
         return StoreUnavailable(STORE, address, problem)
     return StoreUnavailable(STORE, address, str(error))
+
+
+def _address(store: Storage) -> str:
+    return store.s3.endpoint_url or store.locations.root
 
 
 def _code(error: botocore.exceptions.ClientError) -> str:

@@ -2,10 +2,10 @@
 
 Kafka's own markers (control records) and aborted messages take offsets, too. As long as the log has the
 offset, it is read and there is no doubt. Below the log's start nobody can tell; there, an offset counts as
-expired unless the topic is known to be written in transactions.
+expired if an operator gave it up, and else unless the topic is known to be written in transactions.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from broker.record import TopicPartition
@@ -19,6 +19,9 @@ MOST_IN_ONE_READ = 100_000
 
 Stretch = tuple[int, int]
 """First and last offset, both included."""
+
+GivenUp = Callable[[], Sequence[Stretch]]
+"""What `fleetlake checkpoint skip` went over, in rising order; asked only where something is missing."""
 
 
 @dataclass
@@ -43,8 +46,23 @@ class Missing:
     """Removed from the log before history came to them."""
     below_start: Offsets = field(default_factory=Offsets)
     """Removed from the log after history had passed them."""
+    given_up: Offsets = field(default_factory=Offsets)
+    """Removed from the log before history came to them, and passed by an operator's decision."""
     explained: int = 0
     """Offsets at which Kafka has no message: markers and aborted messages."""
+
+    def add_below_start(self, stretch: Stretch, given_up: GivenUp) -> None:
+        """A stretch that the log no longer has and that history has passed."""
+        first, last = stretch
+        for begin, end in given_up():
+            if end < first or last < begin:
+                continue
+            if first < begin:
+                self.below_start.add((first, begin - 1))
+            self.given_up.add((max(first, begin), min(last, end)))
+            first = end + 1
+        if first <= last:
+            self.below_start.add((first, last))
 
 
 def size(stretch: Stretch) -> int:
@@ -52,13 +70,15 @@ def size(stretch: Stretch) -> int:
     return stretch[1] - stretch[0] + 1
 
 
-def judge(log: Log, partition: TopicPartition, gaps: Iterable[Stretch], checkpoint: int) -> Missing:
+def judge(
+    log: Log, partition: TopicPartition, gaps: Iterable[Stretch], checkpoint: int, given_up: GivenUp
+) -> Missing:
     """Reads Kafka where there is no row. Gaps come in rising order; history has passed `checkpoint`."""
     span, missing = log.spans[partition], Missing()
     readable: list[Stretch] = []
     for first, last in gaps:
         if first < min(checkpoint, span.low):
-            missing.below_start.add((first, min(last, checkpoint - 1, span.low - 1)))
+            missing.add_below_start((first, min(last, checkpoint - 1, span.low - 1)), given_up)
         if max(first, checkpoint) < span.low and last >= checkpoint:
             missing.unread.add((max(first, checkpoint), min(last, span.low - 1)))
         if last >= span.low and first < span.high:

@@ -40,7 +40,8 @@ class Log:
         names = sorted(found)
         offsets = Offsets(settings, admin)
         starts, ends = offsets.starts(names), offsets.ends(names)
-        spans = {key: Span(starts[key], end) for key, end in ends.items()}
+        both = starts.keys() & ends.keys()  # a partition may be added between the two questions
+        spans = {key: Span(starts[key], ends[key]) for key in both}
         compacted = Topics(settings, admin).compacted(names)
         return cls(TopicIdentities(settings).read(names), spans, reader, compacted)
 

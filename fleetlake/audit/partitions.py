@@ -4,8 +4,9 @@ A partition is named by its topic's identity. Of the present one Kafka is asked;
 topic, another life of an embedded broker) the log is gone, and only what bronze says of itself is checked.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import groupby
 from typing import Any
 
@@ -59,13 +60,16 @@ class PartitionReport:
 
 @dataclass
 class PartitionAudit:
-    """Builds the reports; problems go to `findings`."""
+    """Builds the reports; problems go to `findings`. `given_up` tells what was skipped of a partition, in
+    rising order; `suspects` have a log that did not reach their checkpoint once."""
 
     log: Log
     sources: Collection[str]
     checkpoints: Mapping[BronzePartition, int | None]
     starts: Mapping[BronzePartition, int | None]
     told: Mapping[TopicPartition, int]
+    given_up: Callable[[BronzePartition], Sequence[Stretch]]
+    suspects: Collection[BronzePartition]
     findings: Findings
     reports: dict[BronzePartition, PartitionReport] = field(default_factory=dict)
 
@@ -123,29 +127,38 @@ class PartitionAudit:
         if report.checkpoint is not None and report.checkpoint > span.high:
             detail = f"the log ends at {span.high}, history has landed up to {report.checkpoint}"
             self._problem("log_went_back", report, detail, {"log_end": span.high})
+        elif name in self.suspects:
+            detail = (
+                f"the log did not reach {report.checkpoint} when history looked; it has grown past it since"
+            )
+            self._problem("log_went_back", report, detail, {"log_end": span.high})
 
         if self.told.get(report.key, 0) > (report.checkpoint or 0):
             told = self.told[report.key]
             detail = (
                 f"history has told Kafka that it landed up to {told}, the table's checkpoint is "
-                f"{report.checkpoint}: the table lost its last commits, or the group's offset was set by hand"
+                f"{report.checkpoint}: the table lost its last commits, another deployment with the same "
+                "FLEETLAKE_KAFKA__GROUP_PREFIX lands into another lake, or the group's offset was set by hand"
             )
             self._problem("bronze_went_back", report, detail, {"told": told})
 
     def _judge(self, report: PartitionReport, between: Iterable[Stretch]) -> Missing:
         gaps = _with_ends(report, between)
+        name = BronzePartition(report.topic_id, report.partition)
+        given_up = cache(lambda: self.given_up(name))
         if report.is_present:
-            return judge(self.log, report.key, gaps, report.checkpoint or 0)
+            return judge(self.log, report.key, gaps, report.checkpoint or 0, given_up)
         missing = Missing()
         for gap in gaps:
-            missing.below_start.add(gap)
+            missing.add_below_start(gap, given_up)
         return missing
 
     def _report_missing(self, report: PartitionReport, missing: Missing, is_transactional: bool) -> None:
         report.lost = missing.lost.count
         self._missing("lost", report, missing.lost, "in Kafka, but not in bronze")
-        report.expired = missing.unread.count
+        report.expired = missing.unread.count + missing.given_up.count
         self._missing("expired", report, missing.unread, "removed by retention before they were landed")
+        self._missing("expired", report, missing.given_up, "given up by `fleetlake checkpoint skip`")
         if is_transactional:
             report.unverifiable = missing.below_start.count
             return

@@ -26,7 +26,7 @@ class AuditReport:
 
     @property
     def cures(self) -> dict[str, str]:
-        """By kind of problem found, the command that cures it."""
+        """By kind of problem found, what cures it."""
         return cures_of(sorted(self.findings.counts))
 
     def as_json(self) -> dict[str, Any]:

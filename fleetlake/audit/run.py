@@ -22,8 +22,10 @@ from fleetlake.audit.partitions import PartitionAudit, PartitionReport
 from fleetlake.audit.payloads import Sample, compare_payloads
 from fleetlake.audit.report import AuditReport
 from fleetlake.audit.states import StateAudit
+from ingest.went_back import went_back
 from lake.audit_queries import LandedCoordinates, landed_coordinates
 from lake.bronze import Bronze, BronzePartition
+from lake.bronze_skips import Skips
 from lake.history_state import history_states
 from lake.schemas import BRONZE_EVENTS
 from lake.settings import LakeSettings, MongoSettings
@@ -117,12 +119,15 @@ class Audit:
             for key in log.spans
             if key.topic in sources
         )
+        checkpoints = {} if bronze is None else bronze.checkpoints(names)
         checked = PartitionAudit(
             log,
             sources,
-            {} if bronze is None else bronze.checkpoints(names),
+            checkpoints,
             {} if bronze is None else bronze.starts(names),
             {} if bronze is None else self.told,
+            (lambda _: ()) if bronze is None else Skips(bronze).of,
+            set() if bronze is None else went_back(bronze, checkpoints),
             self.report.findings,
         )
         checked.landed(rows)

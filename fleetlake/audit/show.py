@@ -27,6 +27,12 @@ def show(report: AuditReport, console: Console) -> None:
                 + (f", {letters.not_routed:,} not routed yet" if letters.not_routed else "")
                 + (f", {letters.expired:,} expired" if letters.expired else "")
             )
+    unverifiable = sum(each.unverifiable for each in report.partitions)
+    if unverifiable:
+        console.print(
+            f"note: offsets that cannot be verified: {unverifiable:,} (Kafka no longer has them, and a topic "
+            "that is written in transactions or compacted has holes of its own)"
+        )
     for remark in report.findings.remarks:
         console.print(f"note: {remark}")
     console.print()

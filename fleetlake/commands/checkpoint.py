@@ -9,13 +9,14 @@ from rich.table import Table
 
 from broker.identity import TopicIdentities
 from broker.offsets import Offsets
+from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.topic_lives_file import renew_life
 from contracts.load import load_registry
 from fleetlake.commands.plain_text import counted
 from fleetlake.settings import Settings
 from fleetlake.stack.presence import require_choice, require_server
-from ingest.checkpoints import Moved, NothingToRepair, reroute, restore_missing, skip_lost
+from ingest.checkpoints import NothingToRepair, reroute, restore_missing, resume, skip_lost
 from lake.bronze import Bronze, BronzePartition
 from lake.storage import wait_ready
 
@@ -40,8 +41,11 @@ def list_checkpoints(
     offsets = Offsets(settings.kafka)
     starts, ends = offsets.starts(topics), offsets.ends(topics)
     topic_ids = TopicIdentities(settings.kafka).read(topics)
-    keys = {place: BronzePartition(topic_ids[place.topic], place.partition) for place in ends}
-    found = Bronze(wait_ready(settings.lake)).checkpoints(keys.values())
+    keys = {
+        place: BronzePartition(topic_ids[place.topic], place.partition)
+        for place in starts.keys() & ends.keys()
+    }
+    found = Bronze(wait_ready(settings.lake, writes=False)).checkpoints(keys.values())
     rows = [
         {
             "topic": place.topic,
@@ -80,8 +84,28 @@ def restore(topic: Topic, partition: Partition) -> None:
     settings = Settings()
     require_choice(settings, "kafka")
     place = TopicPartition(topic, partition)
-    moved: Moved = restore_missing(_bronze(settings), place, _topic_id(settings, topic))
+    moved = restore_missing(_bronze(settings), place, _topic_id(settings, topic))
     typer.echo(f"{place}: history goes on at offset {moved.now}")
+    if moved.begins_at is not None:
+        typer.echo(
+            f"{place}: history is taken to begin at offset {moved.begins_at}, its first row; "
+            "the audit misses nothing before it"
+        )
+
+
+@app.command("resume")
+def go_on(topic: Topic, partition: Partition) -> None:
+    """Go on where a log once ended before the checkpoint, after the broker's data was restored.
+
+    The last row is compared with Kafka first.
+    """
+    settings = Settings()
+    require_choice(settings, "kafka")
+    place = TopicPartition(topic, partition)
+    low, high = _log(settings, place)
+    with PartitionReader(settings.kafka) as reader:
+        moved = resume(_bronze(settings), place, _topic_id(settings, topic), reader, low, high)
+    typer.echo(f"{place}: Kafka has what was landed last; history goes on at offset {moved.now}")
 
 
 @app.command("renew")

@@ -6,7 +6,7 @@ from fleetlake.commands.plain_text import counted
 from fleetlake.doctor.findings import Finding, fine, note, wrong
 from fleetlake.settings import masked_url
 from lake.bronze_probe import probe
-from lake.errors import LakeError
+from lake.errors import ConditionalPutUnknown, LakeError
 from lake.mongo import wait_ready
 from lake.probe import check_usable
 from lake.settings import LakeSettings, MongoSettings
@@ -39,6 +39,9 @@ def check_lake(settings: LakeSettings) -> Iterator[Finding]:
         store = storage(settings)
         check_usable(store)
         has_bronze = exists(store, BRONZE)
+    except ConditionalPutUnknown as error:
+        yield wrong("lake", str(error), "stop history; docs/deployment.md says what the store must know")
+        return
     except LakeError as error:
         yield wrong(
             "lake", str(error), "correct FLEETLAKE_LAKE__URI and FLEETLAKE_LAKE__S3__*, or the rights there"

@@ -29,6 +29,8 @@ class Faults:
     """No new connections; the existing ones are closed."""
     freeze: bool = False
     """Nothing passes, in no direction; connections stay open, and new ones are taken."""
+    forget: str = ""
+    """A header, in lower case, that the server never gets to see; none by default."""
     matching: str = ""
     """A regular expression found in `METHOD /path?query`; all requests by default."""
     seed: int = 0
@@ -43,6 +45,7 @@ class Counts:
     failed: int = 0
     cut: int = 0
     lost: int = 0
+    forgotten: int = 0
     frozen: int = 0
     closed: int = 0
     """Connections closed because of `refuse`."""

@@ -1,7 +1,7 @@
 """One client's HTTP connection through the proxy: request by request, each to its fate.
 
-Heads pass unchanged, so signatures over the Host header stay valid; bodies are streamed; a `100 Continue`
-passes before the body that waits for it.
+Heads pass unchanged, but for a header that is to be forgotten, so signatures over the Host header stay valid;
+bodies are streamed; a `100 Continue` passes before the body that waits for it.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ class HttpExchange:
         if fate is Fate.IS_DENIED:
             return await self._fail(head, DENIED)
         server = await self._connected()
-        await server.write(head.raw)
+        await server.write(self._forwarded(head))
         if fate is Fate.CUT_IN_REQUEST:
             await self._cut_request(head, server)
         sending = asyncio.create_task(self._send(head, framing, server))
@@ -54,6 +54,13 @@ class HttpExchange:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+
+    def _forwarded(self, head: Head) -> bytes:
+        plan = self._passage.plan
+        if plan.faults.forget not in head.headers or not plan.matches(head.request):
+            return head.raw
+        plan.count(forgotten=1)
+        return head.without(plan.faults.forget)
 
     async def _connected(self) -> Stream:
         """The connection to the server, a new one where the server has closed the last."""

@@ -56,6 +56,12 @@ class Head:
         is_old = "HTTP/1.0" in (self.first[0], self.first[2])
         return "close" in wish or (is_old and "keep-alive" not in wish)
 
+    def without(self, header: str) -> bytes:
+        """`raw` without a header."""
+        lines = self.raw.split(b"\r\n")
+        start = f"{header}:".lower().encode()
+        return b"\r\n".join(line for line in lines if not line.lower().startswith(start))
+
     def framing_of_request(self) -> Framing:
         """A request without a length has no body."""
         return "chunked" if self._is_chunked else int(self.headers.get("content-length", 0))

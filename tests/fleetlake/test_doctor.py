@@ -12,8 +12,12 @@ from fleetlake import cli
 from fleetlake.doctor.examine import examine
 from fleetlake.doctor.findings import Finding, Verdict, run_check
 from fleetlake.doctor.kafka_checks import TIME_OF_ARRIVAL, judge_topics
+from fleetlake.doctor.store_checks import check_lake
 from fleetlake.stack.server import free_port
-from lake.settings import MongoSettings
+from lake.settings import LakeSettings, MongoSettings, S3Settings
+from lake.storage import wait_ready
+from tests.faults.proxy import Faults
+from tests.faults.s3 import faulty
 
 
 @pytest.fixture
@@ -85,6 +89,19 @@ def test_missing_topics_are_wrong_and_different_ones_are_noted() -> None:
     assert "producers' clocks" in findings[1].fact
     assert findings[2].action is not None
     assert "--replace" in findings[2].action
+
+
+def test_a_store_without_conditional_puts_is_wrong(s3_endpoint: str) -> None:
+    """It can be written and read, and would lose rows all the same."""
+    s3 = S3Settings(endpoint_url=s3_endpoint, access_key_id="test", secret_access_key="test")  # noqa: S106
+    settings = LakeSettings(uri="s3://lake-to-examine/fleet", s3=s3)
+    wait_ready(settings)
+    with faulty(settings) as lake:
+        assert wrong(list(check_lake(lake.settings))) == []
+        lake.proxy.set(Faults(forget="if-none-match"))
+        (finding,) = check_lake(lake.settings)
+    assert finding.verdict is Verdict.WRONG
+    assert "If-None-Match" in finding.fact
 
 
 def test_a_check_that_fails_is_a_finding() -> None:

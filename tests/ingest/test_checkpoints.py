@@ -12,6 +12,7 @@ from broker.settings import KafkaSettings
 from ingest.checkpoints import Moved, NothingToRepair, reroute, restore_missing, skip_lost
 from lake.bronze import Bronze, BronzePartition
 from lake.bronze_file import FILE_SCHEMA
+from lake.bronze_skips import Skip, Skips
 from lake.settings import LakeSettings
 from lake.storage import wait_ready
 from tests.ingest.topics import make_topic
@@ -42,6 +43,7 @@ def test_skipping_goes_on_at_the_logs_start_and_says_what_is_lost(lake_settings:
     assert moved.skipped == 48
     bronze.reload()
     assert bronze.checkpoints([KEY]) == {KEY: 50}
+    assert Skips(bronze).of(KEY) == [Skip(2, 49)]
 
 
 def test_a_checkpoint_inside_the_log_is_not_skipped(lake_settings: LakeSettings) -> None:
@@ -61,11 +63,33 @@ def test_a_log_that_went_back_is_not_skipped(lake_settings: LakeSettings) -> Non
 def test_a_missing_checkpoint_is_set_behind_the_last_row(lake_settings: LakeSettings) -> None:
     """The rows themselves say how far the history came."""
     bronze = bronze_with(lake_settings, [3, 9, 4], checkpoint=None)
-    assert restore_missing(bronze, PLACE, "id-1") == Moved(PLACE, None, 10)
+    assert restore_missing(bronze, PLACE, "id-1").now == 10
     bronze.reload()
     assert bronze.checkpoints([KEY]) == {KEY: 10}
     with pytest.raises(NothingToRepair, match="is there"):
         restore_missing(bronze, PLACE, "id-1")
+
+
+@pytest.mark.parametrize(
+    ("offsets", "recorded", "begins_at", "start"),
+    [([3, 9, 4], None, 3, 3), ([0, 1], None, None, None), ([3, 9, 4], 2, None, 2)],
+    ids=["began later", "began at the first message", "its start is still there"],
+)
+def test_a_history_that_began_later_is_restored_with_its_start(
+    lake_settings: LakeSettings,
+    offsets: list[int],
+    recorded: int | None,
+    begins_at: int | None,
+    start: int | None,
+) -> None:
+    """What came before its first row is missed by nobody, and the operator is told."""
+    bronze = bronze_with(lake_settings, offsets, checkpoint=None)
+    if recorded is not None:
+        bronze.commit([], {}, {KEY: recorded})
+        bronze.reload()
+    assert restore_missing(bronze, PLACE, "id-1") == Moved(PLACE, None, max(offsets) + 1, begins_at)
+    bronze.reload()
+    assert bronze.starts([KEY]) == {KEY: start}
 
 
 def test_without_rows_there_is_nothing_to_restore(lake_settings: LakeSettings) -> None:

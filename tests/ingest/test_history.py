@@ -1,16 +1,20 @@
 """The history sink on a real broker and a real Delta table: nothing lost and nothing doubled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from broker.offsets import log_ends, log_starts
 from broker.producer import Producer
+from broker.reader import PartitionReader
+from broker.record import Records, TopicPartition
 from broker.settings import KafkaSettings
 from fleetlake.stack.server import wait_until
-from ingest import history_run
-from ingest.errors import CheckpointMissing, CheckpointOutsideLog
+from ingest import history_run, went_back
+from ingest.checkpoints import NothingToRepair, resume
+from ingest.errors import CheckpointMissing, CheckpointOutsideLog, LogWentBack
 from ingest.metrics import SinkMetrics
 from ingest.process import Stop
 from ingest.settings import IngestSettings
@@ -97,6 +101,39 @@ def test_a_checkpoint_outside_the_log_is_a_named_error(fleet: Fleet) -> None:
     bronze.commit([], {BronzePartition(topic_id, 0): 1_000_000})
     with pytest.raises(CheckpointOutsideLog, match="history wants offset 1000000"):
         fleet.land()
+
+
+def test_a_log_that_went_back_stays_refused_until_its_last_row_is_found_in_it(fleet: Fleet) -> None:
+    """However far it has grown; a repair compares what was landed last with Kafka."""
+    fleet.send(9)
+    fleet.land()
+    bronze = Bronze(storage(fleet.lake))
+    topic_id, number, _ = max(fleet.coordinates())
+    place, key = TopicPartition(fleet.topic, number), BronzePartition(topic_id, number)
+    went_back.record(bronze, key, bronze.checkpoints([key])[key] or 0)  # as a look at a shorter log does
+    fleet.send(9, first=9)
+    with pytest.raises(LogWentBack, match=f"checkpoint resume {fleet.topic} {number}"):
+        fleet.land()
+    bronze.reload()
+    low, high = log_starts(fleet.kafka, [fleet.topic])[place], log_ends(fleet.kafka, [fleet.topic])[place]
+    with PartitionReader(fleet.kafka) as reader:
+        with pytest.raises(NothingToRepair, match="this is not the log of before"):
+            resume(bronze, place, topic_id, OtherLog(), low, high)
+        with pytest.raises(NothingToRepair, match="does not reach"):
+            resume(bronze, place, topic_id, reader, 0, 0)
+        resume(bronze, place, topic_id, reader, low, high)
+    fleet.land()
+    assert fleet.payloads() == sorted(message(number) for number in range(18))
+    bronze.reload()
+    with PartitionReader(fleet.kafka) as reader, pytest.raises(NothingToRepair, match="by itself"):
+        resume(bronze, place, topic_id, reader, low, high)
+
+
+class OtherLog:
+    """A log with another message at every offset."""
+
+    def read(self, partition: TopicPartition, start: int, end: int | None = None) -> Iterator[Records]:
+        yield Records(*partition, [start], [0], [None], [None], [b"another"], start + 1)
 
 
 def test_a_table_without_its_transactions_is_a_named_error(fleet: Fleet, monkeypatch: Any) -> None:

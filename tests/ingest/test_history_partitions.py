@@ -6,10 +6,17 @@ from dataclasses import dataclass, field
 import pytest
 
 from broker.record import Records, TopicPartition
-from ingest.errors import CheckpointMissing, CheckpointOutsideLog, OffsetWentBack, TopicRecreated
+from ingest.errors import (
+    CheckpointMissing,
+    CheckpointOutsideLog,
+    LogWentBack,
+    OffsetWentBack,
+    TopicRecreated,
+)
 from ingest.history_commit import Committer
 from ingest.history_partitions import OwnedPartitions
 from ingest.process import logger
+from ingest.went_back import trust
 from lake.bronze import BronzePartition
 
 P0, P1 = TopicPartition("telemetry", 0), TopicPartition("telemetry", 1)
@@ -24,6 +31,7 @@ class FakeWorld:
     logs: dict[TopicPartition, tuple[int, int]] = field(default_factory=lambda: {P0: (0, 100), P1: (0, 100)})
     recorded: dict[BronzePartition, int] = field(default_factory=dict)
     landed: set[BronzePartition] = field(default_factory=set)
+    marked: dict[str, int] = field(default_factory=dict)
 
     def read(self, topics: Sequence[str]) -> Mapping[str, str]:
         return dict.fromkeys(topics, self.topic_id)
@@ -43,10 +51,19 @@ class FakeWorld:
     def checkpoints(self, partitions: Iterable[BronzePartition]) -> dict[BronzePartition, int | None]:
         return {key: self.recorded.get(key) for key in partitions}
 
+    def marks(self, names: Iterable[str]) -> dict[str, int | None]:
+        return {name: self.marked.get(name) for name in names}
+
     def commit(
-        self, files: object, checkpoints: Mapping[BronzePartition, int], starts: object = None
+        self,
+        files: object,
+        checkpoints: Mapping[BronzePartition, int],
+        starts: object = None,
+        *,
+        marks: Mapping[str, int] | None = None,
     ) -> None:
         self.recorded |= checkpoints
+        self.marked |= marks or {}
 
 
 def owned(world: FakeWorld, start: str = "earliest") -> OwnedPartitions:
@@ -84,6 +101,28 @@ def test_a_checkpoint_behind_the_log_is_a_named_error() -> None:
     with pytest.raises(CheckpointOutsideLog) as caught:
         owned(FakeWorld(recorded={K0: 142})).adopt([P0])
     assert (caught.value.wanted, caught.value.low, caught.value.high) == (142, 0, 100)
+
+
+def test_a_log_that_went_back_is_not_believed_when_it_has_grown_past_the_checkpoint() -> None:
+    """A supervisor starts history again after a while; what stands there by then was never landed."""
+    world = FakeWorld(recorded={K0: 142})
+    with pytest.raises(CheckpointOutsideLog):
+        owned(world).adopt([P0])
+    world.logs[P0] = (0, 300)
+    for _ in range(2):
+        with pytest.raises(LogWentBack, match="checkpoint resume telemetry 0"):
+            owned(world).adopt([P0, P1])
+    trust(world, K0, 142)
+    assert owned(world).adopt([P0]) == {P0: 142}
+
+
+def test_another_topic_of_the_same_name_is_believed() -> None:
+    """The one that went back was deleted."""
+    world = FakeWorld(recorded={K0: 142})
+    with pytest.raises(CheckpointOutsideLog):
+        owned(world).adopt([P0])
+    world.topic_id = "id-2"
+    assert owned(world).adopt([P0]) == {P0: 0}
 
 
 def test_rows_without_a_checkpoint_are_a_named_error() -> None:

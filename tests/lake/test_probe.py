@@ -1,13 +1,16 @@
 """Doctor's question to the lake: does it take an object and give it back?"""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lake.errors import AccessDenied, BadLocation
+from lake.errors import AccessDenied, BadLocation, ConditionalPutUnknown, StoreUnavailable
 from lake.probe import check_usable
-from lake.settings import LakeSettings
+from lake.settings import LakeSettings, S3Settings
 from lake.storage import storage, wait_ready
+from tests.faults.proxy import Faults
+from tests.faults.s3 import FaultyLake, faulty
 
 
 @pytest.mark.local_lake
@@ -40,3 +43,34 @@ def test_a_missing_bucket_is_named_and_not_created(s3_lake_settings: LakeSetting
     for _ in range(2):
         with pytest.raises((BadLocation, AccessDenied), match=store.locations.bucket):
             check_usable(store)
+
+
+@pytest.fixture
+def lake(s3_endpoint: str) -> Iterator[FaultyLake]:
+    """On a server that minds no signature, so that headers can be taken from its requests."""
+    s3 = S3Settings(endpoint_url=s3_endpoint, access_key_id="test", secret_access_key="test")  # noqa: S106
+    direct = LakeSettings(uri="s3://lake-to-probe/fleet", s3=s3, ready_timeout_s=0.1)
+    wait_ready(direct)
+    with faulty(direct) as made:
+        yield made
+
+
+def test_a_store_that_ignores_the_condition_of_a_put_is_refused(lake: FaultyLake) -> None:
+    """By doctor, and before anybody writes a table; nothing remains of the probe. Readers may go on."""
+    lake.proxy.set(Faults(forget="if-none-match"))
+    for check in (lambda: check_usable(storage(lake.settings)), lambda: wait_ready(lake.settings)):
+        with pytest.raises(ConditionalPutUnknown, match="If-None-Match"):
+            check()
+    wait_ready(lake.settings, writes=False)
+    assert lake.proxy.counts.forgotten == 2
+    store = storage(lake.direct)
+    assert store.client().list_objects_v2(Bucket=store.locations.bucket)["KeyCount"] == 0
+    lake.proxy.heal()
+    assert wait_ready(lake.settings)
+
+
+def test_a_store_that_fails_meanwhile_is_no_store_without_conditions(lake: FaultyLake) -> None:
+    """The same call may succeed later."""
+    lake.proxy.set(Faults(fail_share=1.0, matching="^PUT .*probe"))
+    with pytest.raises(StoreUnavailable):
+        wait_ready(lake.settings)

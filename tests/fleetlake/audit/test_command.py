@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from deltalake import write_deltalake
 
 from broker.topic_specs import specs_from
 from broker.topics import Topics
@@ -13,8 +14,12 @@ from contracts.load import load_registry
 from fleetlake.answers import terminal
 from fleetlake.audit.show import show
 from fleetlake.cli import run
+from lake.bronze import Bronze
+from lake.schemas import BRONZE, BRONZE_EVENTS
+from lake.settings import LakeSettings
+from lake.storage import wait_ready
 from tests.environment import of_kafka, of_lake, of_mongo
-from tests.fleetlake.audit.audited import Stack, entry_of
+from tests.fleetlake.audit.audited import PARTITIONS, Stack, entry_of
 
 
 def test_the_report_is_json_and_text(landed: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,6 +67,27 @@ def test_the_command_fails_and_names_what_is_off(
     found = json.loads(capsys.readouterr().out)
     assert found["ok"] is False
     assert [problem["where"] for problem in found["problems"]] == ["vehicle v1, speed"]
+
+
+@pytest.mark.local_lake
+def test_a_restored_history_that_began_later_misses_nothing_before(
+    command_line: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table that was copied without its log; the command says what it takes for the beginning."""
+    rows = command_line.bronze().to_pyarrow_table(filters=[("offset", ">=", 5)])
+    copy = Bronze(wait_ready(LakeSettings(uri=str(tmp_path / "copy"))))
+    write_deltalake(
+        copy.storage.table(BRONZE_EVENTS.name), rows.select(BRONZE.names).cast(BRONZE), mode="append"
+    )
+    monkeypatch.setenv("FLEETLAKE_LAKE__URI", str(tmp_path / "copy"))
+    assert run(["audit"]) == 1
+    capsys.readouterr()
+    for partition in range(PARTITIONS):
+        assert run(["checkpoint", "restore", command_line.topic, str(partition)]) == 0
+        out = capsys.readouterr().out
+        assert "history goes on at offset 20" in out
+        assert "history is taken to begin at offset 5" in out
+    assert run(["audit"]) == 0
 
 
 def test_the_rebuild_command_repairs_the_state(

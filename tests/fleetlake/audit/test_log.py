@@ -2,14 +2,24 @@
 
 import json
 import time
+from collections.abc import Sequence
 
 import pyarrow as pa
+import pytest
 
+from broker.identity import TopicIdentities
+from broker.offsets import Offsets
 from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
+from broker.topic_specs import TopicSpec
 from broker.topics import Difference, Topics
+from fleetlake.audit.log import Log
+from fleetlake.stack.server import wait_until
+from ingest.checkpoints import skip_lost
 from ingest.state_rebuild import rebuild
+from lake.bronze import Bronze, BronzePartition
+from lake.storage import wait_ready
 from tests.fleetlake.audit.audited import BASE_MS, PARTITIONS, Stack, delete_records
 from tests.ingest.topics import make_topic_again
 
@@ -64,6 +74,87 @@ def test_markers_and_aborted_messages_are_no_gap(stack: Stack) -> None:
     assert ("lost", f"{stack.topic}/0") in stack.problems()
 
 
+@pytest.mark.parametrize("is_recorded", [True, False], ids=["recorded", "only noted"])
+def test_what_was_skipped_is_expired_ever_after_whatever_the_topic_is(
+    stack: Stack, *, is_recorded: bool
+) -> None:
+    """A topic written in transactions has holes below its log's start that nobody can explain any more; what
+    an operator gave up is none of them. Twice, and after the log of the table was cleaned up."""
+    send_in_transactions(stack, 0, 2)
+    stack.run_sinks()
+    gone = []
+    for first in (4, 10):
+        send_in_transactions(stack, first, 3)
+        delete_records(stack, 0, first + 4)
+        skip(stack, first, first + 4, is_recorded=is_recorded)
+        stack.run_sinks()
+        gone.append((first, first + 3))
+    assert expired(stack) == gone
+    if is_recorded:
+        forget_the_log(stack)
+        assert expired(stack) == gone
+    report = stack.audit()
+    assert (report.partitions[0].expired, report.partitions[0].unverifiable) == (8, 3)
+    assert set(report.findings.counts) == {"expired"}
+
+
+def send_in_transactions(stack: Stack, first: int, count: int) -> None:
+    """One message each: every second offset from `first` is a marker."""
+    producer = TransactionalProducer(stack.kafka, f"{stack.kafka.group_prefix}.t")
+    producer.init()
+    for offset in range(first, first + 2 * count, 2):
+        producer.begin()
+        event = {"did": "v", "timestamp": BASE_MS + offset, "name": "speed", "float_value": float(offset)}
+        producer.send(stack.topic, b"v", json.dumps(event).encode(), partition=0)
+        wait_for_offset(stack, offset)
+        producer.commit()
+
+
+def skip(stack: Stack, checkpoint: int, low: int, *, is_recorded: bool) -> None:
+    """As the command does it, or as it did before the table remembered."""
+    place, bronze = TopicPartition(stack.topic, 0), Bronze(wait_ready(stack.lake))
+    topic_id = TopicIdentities(stack.kafka).read([stack.topic])[stack.topic]
+    if is_recorded:
+        moved = skip_lost(bronze, place, topic_id, low, Offsets(stack.kafka).ends([stack.topic])[place])
+        assert (moved.before, moved.now) == (checkpoint, low)
+    else:
+        note = {"fleetlake.skipped": f"{place} {checkpoint}-{low - 1}"}
+        bronze.commit([], {BronzePartition(topic_id, 0): low}, note=note)
+
+
+def expired(stack: Stack) -> list[tuple[int, int]]:
+    """First and last offset of what the audit says is gone."""
+    problems = stack.audit().findings.problems
+    return [
+        (each.facts["first_offset"], each.facts["last_offset"]) for each in problems if each.kind == "expired"
+    ]
+
+
+def forget_the_log(stack: Stack) -> None:
+    """A checkpoint of the table's log, and nothing left of the entries before it."""
+    table = stack.bronze()
+    table.alter.set_table_properties({"delta.logRetentionDuration": "interval 0 seconds"})
+    table.create_checkpoint()
+    table.cleanup_metadata()
+    assert len(table.history()) == 1
+
+
+def test_a_partition_that_is_added_while_the_log_is_looked_at_is_left_for_the_next_look(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins between the questions for starts and ends."""
+    starts = Offsets.starts
+    newest = TopicPartition(stack.topic, PARTITIONS - 1)
+
+    def before_it_was_added(self: Offsets, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        return {key: low for key, low in starts(self, topics).items() if key != newest}
+
+    monkeypatch.setattr(Offsets, "starts", before_it_was_added)
+    with PartitionReader(stack.kafka) as reader:
+        log = Log.look(stack.kafka, reader, [stack.topic])
+    assert log.partitions_of(stack.topic) == [TopicPartition(stack.topic, 0)]
+
+
 def test_a_message_that_compaction_removed_is_no_fault(stack: Stack) -> None:
     """In a compacted topic a row may be all that is left of a message; elsewhere it is a row of nothing."""
     producer = TransactionalProducer(stack.kafka, f"{stack.kafka.group_prefix}.t")
@@ -80,7 +171,16 @@ def test_a_message_that_compaction_removed_is_no_fault(stack: Stack) -> None:
     stack.add_rows(row.set_column(offset, row.schema.field(offset), pa.array([2], pa.int64())))
     assert [kind for kind, _ in stack.problems() if kind == "no_such_message"] == ["no_such_message"]
     policy = [Difference(stack.topic, "cleanup.policy", "compact", "delete", can_change=True)]
-    Topics(stack.kafka).apply(policy)
+    topics = Topics(stack.kafka)
+    topics.apply(policy)
+    assert wait_until(
+        lambda: (
+            not topics.report([TopicSpec(stack.topic, PARTITIONS, config={"cleanup.policy": "compact"})])[
+                0
+            ].differences
+        ),
+        30,
+    )
     report = stack.audit()
     assert "no_such_message" not in report.findings.counts
     assert report.partitions[0].unverifiable == 1

@@ -1,13 +1,17 @@
 """Rows of bronze that are gone, doubled, changed or too many are named by the audit."""
 
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from fleetlake.answers import terminal
 from fleetlake.audit.payloads import Sample
+from fleetlake.audit.show import show
 from lake.schemas import BRONZE, BRONZE_EVENTS
 from lake.settings import LakeSettings
 from lake.storage import storage
@@ -76,6 +80,23 @@ def test_a_table_that_lost_its_last_commit_is_named(landed: Stack) -> None:
     else:
         Path(landed.lake.uri, newest).unlink()
     assert {kind for kind, _ in landed.problems()} >= {"bronze_went_back"}
+
+
+def test_two_lakes_behind_one_group_are_named_as_a_cause(
+    landed: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each takes the other's offsets for its own, and letting history run would never cure that."""
+    other = replace(landed, lake=LakeSettings(uri=str(tmp_path / "other lake")))
+    other.run_sinks("history")
+    landed.send(20)
+    landed.run_sinks()
+    report = other.audit()
+    show(report, terminal(sys.stdout))
+    text = " ".join(capsys.readouterr().out.split())
+    assert "bronze_went_back" in report.findings.counts
+    assert "another deployment with the same FLEETLAKE_KAFKA__GROUP_PREFIX" in text
+    assert "cure of bronze_went_back: let history run" in text
+    assert "give each a prefix of its own" in text
 
 
 def test_a_missing_checkpoint_is_named(landed: Stack, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -34,6 +35,12 @@ def test_what_is_not_landed_yet_is_in_the_verdict() -> None:
         "OK: 4 messages are rows, once each, and 3 are not landed yet\n"
     )
     assert shown(landed(4, 4)).endswith("OK: 4 messages are rows, once each, and nothing is missing\n")
+
+
+def test_what_cannot_be_verified_is_said() -> None:
+    """It is no fault, and nobody should believe that it was checked."""
+    assert "cannot be verified" not in shown(landed(4, 4))
+    assert "note: offsets that cannot be verified: 1,200 (" in shown(replace(landed(4, 4), unverifiable=1200))
 
 
 def test_a_sample_is_called_one() -> None:
