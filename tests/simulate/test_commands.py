@@ -24,6 +24,7 @@ from fleetlake.cli import run
 DATA = Path(str(files("simulate"))) / "data"
 PARTITIONS = 3
 SOURCES = ("tcu", "car", "pressure", "twizy")
+WITHOUT_TOPIC = "vss"
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,13 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path, kafka_settings: KafkaSettings, topic_name: str) -> Place:
-    """Sources tcu, car, pressure and twizy on topics of the test's own, which exist."""
+    """Sources tcu, car, pressure and twizy on topics of the test's own, which exist, and vss on one that does
+    not."""
     folder = tmp_path / "contracts"
     folder.mkdir()
     built_in = Path(str(files("contracts"))) / "sources"
     known = load_registry().contracts
-    for source in SOURCES:
+    for source in (*SOURCES, WITHOUT_TOPIC):
         topics = known[source].topic_settings
         text = (built_in / f"{source}.yml").read_text()
         for topic in sorted(topics, key=len, reverse=True):
@@ -253,7 +255,7 @@ FAILURES: list[tuple[Sequence[str], str]] = [
     (("simulate", "--rate", "0"), "--count or --duration"),
     (("simulate", "--start", "today"), "--start"),
     (("simulate", "--start", "2199-01-01T00:00:00Z"), "--start"),
-    (("simulate", "-s", "vss", "--count", "1"), "fleetlake topics create"),
+    (("simulate", "-s", WITHOUT_TOPIC, "--count", "1"), "fleetlake topics create"),
 ]
 
 
