@@ -199,8 +199,8 @@ class GroupConsumer:
         return {named(place): stored_of(place) for place in places}
 
     def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives = NO_LIVES) -> None:
-        """Stores the group's offsets, and returns when the broker has them. From a broker that dies meanwhile
-        the client waits for an answer as long as a session lasts; nothing of a consumer is interrupted."""
+        """Stores the group's offsets, and returns when the broker has them. If it dies meanwhile, the client
+        waits for an answer as long as a session lasts, and longer; it lets no other call in until then."""
         if not offsets:
             return
         try:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -130,11 +129,8 @@ def test_a_stop_without_kafka_is_soon_and_clean(
 def test_a_stop_after_kafka_died_in_a_commit_is_clean(
     fleet: Fleet, own_kafka: OwnServer, own_kafka_settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes as long as the client waits for the answer: a session."""
-    session = timedelta(seconds=6)
-    fleet.kafka = own_kafka_settings.model_copy(
-        update={"session_timeout_ms": session // timedelta(milliseconds=1)}
-    )
+    """It takes as long as the client waits for the answer: a session, and sometimes more."""
+    fleet.kafka = own_kafka_settings.model_copy(update={"session_timeout_ms": 6000})
     Topics(fleet.kafka).create([TopicSpec(fleet.topic, PARTITIONS)])
     commit, may_die, has_died = GroupConsumer.commit, threading.Event(), threading.Event()
 
@@ -150,7 +146,7 @@ def test_a_stop_after_kafka_died_in_a_commit_is_clean(
         may_die.set()
         eventually(has_died.is_set)
         stop.request()
-        eventually(lambda: not is_alive("a-state-process"), seconds=session.total_seconds() + 10)
+        eventually(lambda: not is_alive("a-state-process"))
 
 
 def test_a_store_that_stays_away_ends_the_process(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
