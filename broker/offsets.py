@@ -4,11 +4,12 @@ one request each, as a read-committed reader sees them."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin._listoffsets import OffsetSpec  # its package does not mark exports
 
 from broker.admin import Admin
+from broker.client import MOVED_ON
 from broker.errors import GroupActive
 from broker.group_reader import committed_by
 from broker.places import named
@@ -19,6 +20,8 @@ from broker.stored_offset import Lives, places_of
 
 EARLIEST: OffsetSpec = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # a gap in the library's types
 LATEST: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # a gap in the library's types
+
+HAS_MEMBERS = MOVED_ON | {KafkaError.NON_EMPTY_GROUP}
 
 StartOffset = Callable[[TopicPartition, int, int], int]
 """(partition, log start, log end) -> the offset where a partition that was never read begins."""
@@ -54,14 +57,22 @@ class Offsets:
     def set_of_group(self, sink: str, offsets: Mapping[TopicPartition, int], lives: Lives) -> None:
         """Moves the group `<prefix>.<sink>`; GroupActive while it has members."""
         group = f"{self._settings.group_prefix}.{sink}"
+        wanted = ConsumerGroupTopicPartitions(group, places_of(offsets, lives))
+        try:
+            settled(lambda: self._alter(wanted), self._admin.timeout_s)
+        except KafkaException as error:
+            refusal = error.args[0]
+            if refusal.code() in HAS_MEMBERS:
+                raise GroupActive(group, refusal.str()) from error
+            raise self._admin.failure(refusal, f"setting offsets of group {group}", group) from error
+
+    def _alter(self, wanted: ConsumerGroupTopicPartitions) -> None:
         futures = self._admin.client.alter_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group, places_of(offsets, lives))],
-            request_timeout=self._admin.timeout_s,
+            [wanted], request_timeout=self._admin.timeout_s
         )
-        answer = self._admin.answer(futures[group], f"setting offsets of group {group}", group)
-        for place in answer.topic_partitions or []:
+        for place in self._admin.result(futures[wanted.group_id]).topic_partitions or []:
             if place.error is not None:
-                raise GroupActive(group, place.error.str())
+                raise KafkaException(place.error)
 
     def _ask(
         self, partitions: Sequence[TopicPartition], spec: OffsetSpec, what: str

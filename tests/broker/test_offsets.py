@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException
 
 from broker.consumer import GroupConsumer
 from broker.errors import GroupActive, TopicMissing
@@ -122,6 +123,25 @@ def test_offsets_of_a_group_with_members_are_not_set(
     member.consumer.close()
     offsets.set_of_group("sink", {place: 7}, {})
     assert offsets.of_group("sink") == {place: 7}
+
+
+def test_offsets_are_set_when_the_groups_coordinator_has_moved(
+    settings: KafkaSettings, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That says nothing of members: it is asked again, of whoever it is now."""
+    place = TopicPartition(make_topic(), 0)
+    alter, refused = Offsets._alter, []
+
+    def refuse_first(self: Offsets, wanted: ConsumerGroupTopicPartitions) -> None:
+        if not refused:
+            refused.append(wanted.group_id)
+            raise KafkaException(KafkaError(KafkaError.NOT_COORDINATOR))
+        alter(self, wanted)
+
+    monkeypatch.setattr(Offsets, "_alter", refuse_first)
+    Offsets(settings).set_of_group("sink", {place: 7}, {})
+    assert refused
+    assert Offsets(settings).of_group("sink") == {place: 7}
 
 
 @pytest.mark.real_kafka
