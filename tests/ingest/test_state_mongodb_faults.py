@@ -92,8 +92,10 @@ def is_right(fleet: Fleet) -> bool:
 def frozen(sink: Forked) -> Iterator[None]:
     """It notices nothing of what happens in the block, and everything afterwards."""
     os.kill(sink.pid, signal.SIGSTOP)
-    yield
-    os.kill(sink.pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        os.kill(sink.pid, signal.SIGCONT)
 
 
 def says(sink: Forked, event: str) -> bool:
