@@ -74,7 +74,12 @@ order by "offset"
 """
 
 REJECTED = """
-select topic_id, partition, "offset", epoch_ms(kafka_time) as kafka_ms, left(sha256(payload), 16) as digest
+select
+    topic_id,
+    partition,
+    "offset",
+    epoch_ms(coalesce(kafka_time, ingest_time)) as kafka_ms,
+    left(sha256(payload), 16) as digest
 from events
 where topic = ? and error is not null
 """

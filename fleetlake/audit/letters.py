@@ -86,7 +86,7 @@ class LettersAudit:
             key = TopicPartition(report.topic, row["partition"])
             if row["offset"] >= self.routed.get(key, 0):
                 report.not_routed += 1
-            elif row["kafka_ms"] is not None and row["kafka_ms"] <= oldest_ms:
+            elif row["kafka_ms"] <= oldest_ms:
                 report.expired += 1
             else:
                 report.missing += 1

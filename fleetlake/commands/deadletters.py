@@ -273,4 +273,9 @@ def _text(value: bytes | None) -> tuple[str | None, str]:
 
 
 def _iso(time_ms: int, timespec: str = "milliseconds") -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+    """ISO 8601; the number itself where no calendar has it, as of a letter whose writer dates it so."""
+    try:
+        time = datetime.fromtimestamp(time_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
+    return time.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 ZEROS = {
@@ -63,8 +62,8 @@ def describe(line: Line) -> str:
 def render(lines: Sequence[Line]) -> str:
     """docs/faults.md."""
     parts = [*INTRODUCTION, "", _summary(lines), ""]
-    for group, members in groupby(lines, key=lambda line: str(line["group"])):
-        parts += [f"## {group}", "", *_table(list(members)), ""]
+    for group in dict.fromkeys(str(line["group"]) for line in lines):
+        parts += [f"## {group}", "", *_table(line for line in lines if line["group"] == group), ""]
     return "\n".join(parts)
 
 

@@ -6,10 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource
 from deltalake import write_deltalake
 
+from broker.admin import Admin
+from broker.producer import Producer
 from broker.settings import KafkaSettings
 from fleetlake import cli
 from ingest.deadletters import Original
@@ -20,6 +24,7 @@ from lake.storage import wait_ready
 from tests.environment import of_kafka
 from tests.ingest.dead_letter_site import Site, event
 
+NANOSECONDS = 1_761_559_635_000_000_000
 LIMIT = 10
 """Bytes of the event in this test's dead letters that are cut."""
 
@@ -111,6 +116,27 @@ def test_what_is_not_shown_is_told(site: Site, capsys: pytest.CaptureFixture[str
     lines = output.out.splitlines()
     assert [line for line in lines if line != line.rstrip()] == []
     assert lines[-1].split(maxsplit=2) == [site.name, "3", "out_of_range 2, malformed_json 1"]
+
+
+def test_a_letter_of_no_time_that_a_calendar_has_is_shown(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who sent it counted nanoseconds where Kafka means milliseconds."""
+    site.reject([b"{"])
+    [letter] = site.letters()
+    topic = f"{site.topic}.dlq"
+    entry = ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    Admin(site.kafka).client.incremental_alter_configs([resource])[resource].result(10)
+    producer = Producer(site.kafka)
+    producer.send(topic, None, msgspec.json.encode(letter.letter), timestamp_ms=NANOSECONDS)
+    producer.flush()
+
+    newest, oldest = answer(capsys, "list", "--source", site.name)
+
+    assert newest["time"] == f"{NANOSECONDS} ms"
+    assert oldest["time"].endswith("Z")
+    assert newest["time"] in run(capsys, "list", "--source", site.name)
 
 
 def test_no_dead_letters_are_said_to_be_none(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,6 +47,7 @@ class Load:
     process: subprocess.Popen[str]
     spec: Spec
     traffic: Traffic
+    log: Path
     lives: Mapping[str, str] = field(default_factory=dict)
     """The ids that its topics had, where a case makes topics anew."""
     is_gone: Callable[[str, int, int], bool] | None = None
@@ -63,7 +64,7 @@ class Load:
     def finish(self, timeout_s: float = 900.0) -> dict[str, Any]:
         """Waits until all is acknowledged; what the producer says of it."""
         out, _ = self.process.communicate(timeout=timeout_s)
-        assert self.process.returncode == 0, "the producer failed"
+        assert self.process.returncode == 0, f"the producer failed: {self.log.read_text()[-2000:]}"
         said: dict[str, Any] = json.loads(out)
         assert not said["failed"], said
         assert not said["unanswered"], said
@@ -213,14 +214,17 @@ class Site:
         return str(self.folder / f"record-{len(self.loads)}.npz")
 
     def _produce(self, spec: Spec, traffic: Traffic) -> Load:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.rig.sender", as_json(spec)],
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        log = self.logs / f"sender-{len(self.loads)}.log"
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.rig.sender", as_json(spec)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
         self._cleanup.callback(_end, process)
-        load = Load(process, spec, traffic)
+        load = Load(process, spec, traffic, log)
         self.loads.append(load)
         return load
 

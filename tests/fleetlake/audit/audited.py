@@ -134,11 +134,11 @@ def entry_of(stack: Stack, vehicle: str) -> dict[str, Any]:
     return entry
 
 
-def delete_records(stack: Stack, partition: int, before: int) -> None:
-    """What retention does, at once."""
+def delete_records(stack: Stack, partition: int, before: int, topic: str | None = None) -> None:
+    """What retention does, at once; in the source topic, if no other is named."""
     from confluent_kafka import TopicPartition as Place
     from confluent_kafka.admin import AdminClient
 
     admin = AdminClient({"bootstrap.servers": stack.kafka.bootstrap_servers})
-    for future in admin.delete_records([Place(stack.topic, partition, before)]).values():
+    for future in admin.delete_records([Place(topic or stack.topic, partition, before)]).values():
         future.result(10)

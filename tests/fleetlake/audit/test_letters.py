@@ -9,7 +9,7 @@ from broker.offsets import group_offsets
 from broker.producer import Producer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
-from tests.fleetlake.audit.audited import PARTITIONS, Stack
+from tests.fleetlake.audit.audited import PARTITIONS, Stack, delete_records
 
 
 def test_a_doubled_dead_letter_is_named(landed: Stack) -> None:
@@ -34,6 +34,27 @@ def test_a_dead_letter_of_an_accepted_message_is_named(landed: Stack) -> None:
     send_again(landed, skip=0, offset=2)
     (problem,) = landed.audit().findings.problems
     assert (problem.kind, problem.facts["offset"]) == ("dead_letter_stray", 2)
+
+
+def test_a_letter_that_retention_removed_is_expired_though_its_message_has_no_time(stack: Stack) -> None:
+    """Kafka's time of a message may mean nothing; then the time at which it was landed counts."""
+    stack.send(10, bad=1)
+    stack.run_sinks()
+    stack.change_row(1, 4, "kafka_time", None)
+    topic = f"{stack.topic}.dlq"
+    with PartitionReader(stack.kafka) as reader:
+        ends = {partition: reader.ends(TopicPartition(topic, partition))[1] for partition in range(3)}
+    assert any(ends.values())
+    for partition, end in ends.items():
+        delete_records(stack, partition, end, topic)
+    stack.send(10, bad=10)
+    stack.run_sinks()
+
+    report = stack.audit()
+
+    assert report.findings.problems == []
+    [letters] = report.dead_letters
+    assert (letters.expired, letters.missing, letters.rejected) == (1, 0, 11)
 
 
 def dead_letters(stack: Stack) -> Iterator[dict[str, Any]]:
