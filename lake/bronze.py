@@ -22,7 +22,7 @@ from pyarrow.dataset import Dataset, Expression, Scanner
 from lake.bronze_file import BronzeFile
 from lake.errors import StoreFull, StoreUnavailable, TableWentBack, plain
 from lake.room import NO_ROOM, free_bytes, is_full
-from lake.schemas import BRONZE, BRONZE_EVENTS, BRONZE_PARTITION
+from lake.schemas import BRONZE, BRONZE_EVENTS, BRONZE_PARTITION, TableSchema
 from lake.storage import STORE, Storage
 
 START_PREFIX = "start:"
@@ -212,9 +212,9 @@ class Bronze:
         return self.storage.table(BRONZE_EVENTS.name)
 
 
-def open_or_create(storage: Storage) -> DeltaTable:
-    """The bronze table, created where it is missing; several processes may try at once."""
-    uri, options = storage.table(BRONZE_EVENTS.name), storage.options()
+def open_or_create(storage: Storage, table: TableSchema = BRONZE_EVENTS) -> DeltaTable:
+    """The table, bronze by default, created where it is missing; several processes may try at once."""
+    uri, options = storage.table(table.name), storage.options()
     with store_errors(storage):
         try:
             return DeltaTable(uri, storage_options=options)
@@ -223,9 +223,9 @@ def open_or_create(storage: Storage) -> DeltaTable:
         try:
             return DeltaTable.create(
                 uri,
-                schema=BRONZE_EVENTS.columns,
-                partition_by=list(BRONZE_EVENTS.partition_by),
-                configuration=dict(BRONZE_EVENTS.properties),
+                schema=table.columns,
+                partition_by=list(table.partition_by),
+                configuration=dict(table.properties),
                 storage_options=options,
             )
         except DeltaError:  # another process was first

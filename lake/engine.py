@@ -1,0 +1,74 @@
+"""DuckDB as the engine of the transforms: tables of any layer by name, one SELECT over them, Arrow out."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from duckdb import DuckDBPyConnection
+
+from lake.duck import BATCH_ROWS, connection, failure, scan
+from lake.locations import LAYERS
+from lake.settings import LakeSettings
+from lake.storage import Storage, storage
+
+
+class Engine:
+    """One in-memory DuckDB. Not for several threads."""
+
+    def __init__(self, connected: DuckDBPyConnection, store: Storage) -> None:
+        self._connection, self._store = connected, store
+        for layer in LAYERS:
+            connected.execute(f"create schema if not exists {layer}")
+
+    def hold(self, table: str, rows: pa.Table) -> None:
+        """Makes rows readable as `<layer>.<table>`, in place of what was."""
+        self._connection.register("rows_held", rows)
+        self._connection.execute(f"create or replace table {_identifier(table)} as from rows_held")
+        self._connection.unregister("rows_held")
+
+    def open_version(self, table: str, version: int) -> None:
+        """Makes one version of a Delta table readable under its name."""
+        source = scan(self._store.table(table), version)
+        self._connection.execute(f"create or replace view {_identifier(table)} as from {source}")
+
+    def open_stream(self, table: str, rows: pa.RecordBatchReader) -> None:
+        """Makes rows readable under a name, once."""
+        self._connection.register("rows_streamed", rows)
+        self._connection.execute(f"create or replace view {_identifier(table)} as from rows_streamed")
+
+    def keep(self, name: str, sql: str, parameters: Mapping[str, Any]) -> None:
+        """Runs a SELECT and keeps its rows as a table of the engine's own."""
+        with _failures(sql):
+            self._connection.execute(f'create or replace temp table "{name}" as {sql}', dict(parameters))
+
+    def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """All rows of one SELECT; QueryFailed names the line where it cannot be run."""
+        with _failures(sql):
+            return self.stream(sql, parameters).read_all()
+
+    def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.RecordBatchReader:
+        """The rows of one SELECT as they come."""
+        with _failures(sql):
+            return self._connection.execute(sql, dict(parameters or {})).to_arrow_reader(BATCH_ROWS)
+
+
+@contextmanager
+def engine(settings: LakeSettings) -> Iterator[Engine]:
+    """An engine that can read the lake; it ends with the block."""
+    with connection(settings) as connected:
+        yield Engine(connected, storage(settings))
+
+
+@contextmanager
+def _failures(sql: str) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:  # Arrow's stream reports DuckDB's errors as OSError
+        raise failure(error, sql) from error
+
+
+def _identifier(table: str) -> str:
+    layer, _, name = table.partition(".")
+    return f'{layer}."{name}"'

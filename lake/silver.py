@@ -1,0 +1,102 @@
+"""silver.signals as its writer needs it: readings are appended, and how far each lane has read bronze is
+recorded in the same Delta commit.
+
+Every commit carries the transactions of both lanes, so delta-rs refuses one that was made without knowing
+what another writer of either lane has added meanwhile: no two writers can add the same reading.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from enum import StrEnum
+
+import pyarrow as pa
+from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from lake.bronze import open_or_create, store_errors
+from lake.errors import Transient
+from lake.schemas import SILVER_SIGNALS
+from lake.storage import Storage
+
+TOUCHED_DAYS = "touched_days"
+"""In the metadata of a commit: the event dates to which it added readings, as a JSON array."""
+
+NOT_READ = -1
+"""Of a lane that has not begun, so that its first increment has something to collide with."""
+
+WRITTEN = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=32_768)
+
+
+class Lane(StrEnum):
+    """Which readings of a message: those of the day before it was landed and later, or older ones."""
+
+    HOT = "hot"
+    LATE = "late"
+
+    @property
+    def transaction(self) -> str:
+        return f"bronze:{self}"
+
+
+class SilverMoved(Transient):
+    """Another writer has committed to silver meanwhile; nothing was added. Read again, and repeat."""
+
+    def __init__(self, version: int) -> None:
+        self.version = version
+        super().__init__(f"silver.signals has a commit after version {version}, of another writer")
+
+
+class Silver:
+    """A handle at one version. It moves by its own commits only."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._table = open_or_create(storage, SILVER_SIGNALS)
+
+    @property
+    def version(self) -> int:
+        """The table version this handle stands at."""
+        return self._table.version()
+
+    @property
+    def uri(self) -> str:
+        return self._storage.table(SILVER_SIGNALS.name)
+
+    def read_up_to(self, lane: Lane) -> int | None:
+        """The version of bronze that a lane has read; None before its first."""
+        with store_errors(self._storage):
+            found = self._table.transaction_version(lane.transaction)
+        return None if found == NOT_READ else found
+
+    def append(
+        self, rows: pa.RecordBatchReader, lane: Lane, bronze_version: int, days: Iterable[date]
+    ) -> None:
+        """Adds readings that silver has not at this handle's version, and records how far the lane has read.
+
+        Raises SilverMoved where another writer was first.
+        """
+        read = {each: self.read_up_to(each) for each in Lane} | {lane: bronze_version}
+        marks = [Transaction(each.transaction, NOT_READ if at is None else at) for each, at in read.items()]
+        touched = {TOUCHED_DAYS: json.dumps([day.isoformat() for day in sorted(days)])}
+        try:
+            write_deltalake(
+                self._table,
+                rows,
+                mode="append",
+                writer_properties=WRITTEN,
+                commit_properties=CommitProperties(custom_metadata=touched, app_transactions=marks),
+            )
+        except CommitFailedError as error:
+            raise SilverMoved(self.version) from error
+
+    def touched_since(self, version: int) -> Mapping[int, frozenset[date]]:
+        """The days that each later version added readings to, up to this handle's version."""
+        with store_errors(self._storage):
+            count = self.version - version
+            entries = self._table.history(count) if count > 0 else []
+        return {
+            entry["version"]: frozenset(map(date.fromisoformat, json.loads(entry[TOUCHED_DAYS])))
+            for entry in entries
+            if TOUCHED_DAYS in entry
+        }

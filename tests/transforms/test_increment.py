@@ -1,0 +1,191 @@
+"""Silver is every reading once, whatever the order, the repetition and the cut into increments."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lake.bronze import open_or_create
+from lake.query import Warehouse
+from lake.schemas import BRONZE
+from lake.settings import LakeSettings
+from lake.silver import Lane, Silver, SilverMoved
+from lake.storage import wait_ready
+from transforms.increment import increment
+from transforms.load import load_models
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+SIGNALS = load_models()["silver.signals"]
+KEY = ", ".join(SIGNALS.about.key)
+
+Reading = tuple[str, str, datetime, float | str]
+"""Vehicle, signal, event time and value."""
+
+
+class Lake:
+    """A lake of one test: messages land in it one commit after the other."""
+
+    def __init__(self, settings: LakeSettings) -> None:
+        self.settings, self.sent = settings, 0
+        self.bronze: DeltaTable = open_or_create(wait_ready(settings))
+
+    def land(self, *messages: Sequence[Reading], at: datetime = NOON) -> None:
+        """One commit; each message has readings of one vehicle."""
+        rows = [self._row(readings, at) for readings in messages]
+        write_deltalake(self.bronze, pa.Table.from_pylist(rows, BRONZE), mode="append")
+
+    def _row(self, readings: Sequence[Reading], at: datetime) -> dict[str, Any]:
+        self.sent += 1
+        return {
+            "topic_id": "life",
+            "topic": "topic",
+            "partition": 0,
+            "offset": self.sent,
+            "kafka_time": at,
+            "vehicle_id": readings[0][0],
+            "signals": [_signal(*reading[1:]) for reading in readings],
+            "ingest_time": at,
+            "ingest_date": at.date(),
+        }
+
+    def increment(self, *lanes: Lane) -> list[int]:
+        """How many readings each lane added; both lanes by default."""
+        return [increment(self.settings, SIGNALS, lane).added for lane in lanes or Lane]
+
+    def silver(self, columns: str = KEY) -> list[tuple[Any, ...]]:
+        """Its rows."""
+        with Warehouse(self.settings) as warehouse:
+            rows = warehouse.query(f"select {columns} from silver.signals order by all").table()  # noqa: S608
+        return [tuple(row.values()) for row in rows.to_pylist()]
+
+
+def _signal(name: str, time: datetime, value: float | str) -> Mapping[str, Any]:
+    number, text = (None, value) if isinstance(value, str) else (value, None)
+    return {"signal": name, "event_time": time, "effective_time": time, "value": number, "text": text}
+
+
+@pytest.fixture
+def lake(lake_settings: LakeSettings) -> Lake:
+    return Lake(lake_settings)
+
+
+def speed(value: float = 50, *, days_before: int = 0, vehicle: str = "V1") -> Reading:
+    return (vehicle, "speed", NOON - timedelta(days=days_before), value)
+
+
+def test_each_lane_reads_what_is_its_own(lake: Lake) -> None:
+    """The day before it was landed is hot; what is older is late."""
+    lake.land([speed(1)], [speed(2, days_before=1)], [speed(3, days_before=2)])
+    assert lake.increment(Lane.HOT) == [2]
+    assert lake.silver("value") == [(1,), (2,)]
+    assert lake.increment(Lane.LATE) == [1]
+    assert lake.silver("value, event_date")[2] == (3, date(2026, 3, 8))
+
+
+def test_an_increment_reads_only_what_is_new(lake: Lake) -> None:
+    """And nothing at all where nothing is."""
+    lake.land([speed(1)])
+    assert lake.increment() == [1, 0]
+    assert lake.increment() == [0, 0]
+    lake.land([speed(1)], [speed(2)])
+    found = increment(lake.settings, SIGNALS, Lane.HOT)
+    assert (found.added, found.days) == (1, {NOON.date()})
+    assert lake.silver("value") == [(1,), (2,)]
+
+
+def test_what_was_sent_again_days_later_is_not_added_again(lake: Lake) -> None:
+    """The first time it was hot, the second time late."""
+    lake.land([speed()])
+    lake.increment()
+    lake.land([speed()], at=NOON + timedelta(days=9))
+    assert lake.increment() == [0, 0]
+    assert lake.silver('"offset"') == [(1,)]
+
+
+def test_compaction_of_bronze_adds_nothing(lake: Lake) -> None:
+    """Nor does it hide what was landed after it."""
+    lake.land([speed(1)])
+    lake.land([speed(2)])
+    lake.increment()
+    lake.bronze.optimize.compact()
+    assert lake.increment() == [0, 0]
+    lake.land([speed(3)])
+    assert lake.increment() == [1, 0]
+    assert lake.silver("value") == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("other", list(Lane))
+def test_of_two_writers_one_is_refused(lake: Lake, other: Lane) -> None:
+    """Though the other one works on the other lane: what it adds could be the same reading."""
+    lake.land([speed(1)], [speed(2, days_before=5)])
+    with pytest.raises(SilverMoved):
+        increment(lake.settings, SIGNALS, Lane.HOT, before_commit=lambda: lake.increment(other))
+    assert sum(lake.increment()) == 1
+    assert lake.silver("value") == [(1,), (2,)]
+
+
+def test_an_increment_that_ends_before_its_commit_leaves_nothing(lake: Lake) -> None:
+    """The next one does it all."""
+
+    class Crash(Exception):
+        pass
+
+    def crash() -> None:
+        raise Crash
+
+    lake.land([speed(1)])
+    with pytest.raises(Crash):
+        increment(lake.settings, SIGNALS, Lane.HOT, before_commit=crash)
+    assert lake.silver("value") == []
+    assert lake.increment() == [1, 0]
+
+
+def test_a_commit_names_the_days_it_touched(lake: Lake) -> None:
+    """For whoever builds marts of them."""
+    lake.land([speed(1)], [speed(2, days_before=1)], [speed(3, days_before=30)])
+    before = Silver(wait_ready(lake.settings)).version
+    lake.increment()
+    touched = Silver(wait_ready(lake.settings)).touched_since(before)
+    days = [{(NOON - timedelta(days=n)).date() for n in each} for each in ((0, 1), (30,))]
+    assert list(touched.values()) == list(reversed(days))
+
+
+TIMES = st.sampled_from([NOON, NOON - timedelta(days=1), NOON - timedelta(days=3, microseconds=1)])
+READINGS = st.tuples(
+    st.sampled_from(["V1", "V2"]),
+    st.sampled_from(["speed", "gear"]),
+    TIMES,
+    st.sampled_from([0.0, 1.5, "P"]),
+)
+MESSAGES = st.lists(READINGS, min_size=1, max_size=8)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(readings=MESSAGES, data=st.data())
+def test_order_repetition_and_cut_do_not_matter(
+    readings: list[Reading], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Any permutation of the messages, some of them twice, in any number of increments of either lane."""
+    lake = Lake(LakeSettings(uri=str(tmp_path_factory.mktemp("lake"))))
+    copies = readings + data.draw(st.lists(st.sampled_from(readings), max_size=4))
+    order = data.draw(st.permutations(copies))
+    for reading in order:
+        lake.land([reading])
+        if data.draw(st.booleans()):
+            lake.increment(data.draw(st.sampled_from(Lane)))
+    lake.increment()
+    assert lake.silver() == _once(readings)
+
+
+def _once(readings: Iterable[Reading]) -> list[tuple[Any, ...]]:
+    """Every reading, in the order in which DuckDB sorts them."""
+    rows = {
+        (vehicle, signal, None, time, time, *((None, value) if isinstance(value, str) else (value, None)))
+        for vehicle, signal, time, value in readings
+    }
+    return sorted(rows, key=lambda row: (*row[:2], row[3], row[5] is None, row[5] or 0.0, row[6] or ""))

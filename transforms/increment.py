@@ -1,0 +1,89 @@
+"""One increment of silver: what bronze has gained since a lane last read it, without what silver has.
+
+1. Silver is opened, then the newest version of bronze is asked for.
+2. What bronze gained since the lane's last increment goes through the model, restricted to the lane.
+3. What silver has of it already, at the version opened in 1, is left out.
+4. The rest is appended, and in the same commit the lane is said to have read bronze up to that version.
+
+A crash before 4 leaves nothing; a writer that came between is seen in 4, and nothing is added twice.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlglot import exp
+
+from lake.bronze import Bronze
+from lake.bronze_changes import added_rows
+from lake.engine import Engine, engine
+from lake.schemas import BRONZE_EVENTS, SILVER_SIGNALS
+from lake.settings import LakeSettings
+from lake.silver import Lane, Silver
+from lake.storage import wait_ready
+from transforms.model import Model
+from transforms.statement import DIALECT
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """What one increment did: the versions of bronze it read, and what it added."""
+
+    lane: Lane
+    after: int | None
+    up_to: int
+    added: int
+    days: frozenset[date]
+
+
+def increment(
+    settings: LakeSettings, model: Model, lane: Lane, before_commit: Callable[[], object] = lambda: None
+) -> Increment:
+    """Brings one lane of silver up to the newest version of bronze.
+
+    Raises SilverMoved where another writer was first; then nothing was added, and it may be repeated.
+    """
+    store = wait_ready(settings)
+    silver = Silver(store)
+    after, up_to = silver.read_up_to(lane), Bronze(store).version
+    if after == up_to:
+        return Increment(lane, after, up_to, 0, frozenset())
+    with engine(settings) as duck:
+        if after is None:
+            duck.open_version(BRONZE_EVENTS.name, up_to)
+        else:
+            duck.open_stream(BRONZE_EVENTS.name, added_rows(store, after, up_to))
+        duck.keep("gained", model.sql, {"is_hot": lane is Lane.HOT})
+        duck.open_version(SILVER_SIGNALS.name, silver.version)
+        added, days = _leave_out_known(duck, model)
+        before_commit()
+        rows = duck.stream(_in_order(model))
+        silver.append(rows.cast(SILVER_SIGNALS.columns), lane, up_to, days)
+    return Increment(lane, after, up_to, added, days)
+
+
+def _leave_out_known(duck: Engine, model: Model) -> tuple[int, frozenset[date]]:
+    """Keeps what silver does not have as `fresh`; how many rows, and of which days."""
+    days = duck.select("select distinct event_date from gained")["event_date"].to_pylist()
+    duck.keep("fresh", _unknown(model.about.key), {"days": days})
+    fresh = duck.select("select event_date, count(*) as readings from fresh group by all").to_pylist()
+    return sum(row["readings"] for row in fresh), frozenset(row["event_date"] for row in fresh)
+
+
+def _unknown(key: Sequence[str]) -> str:
+    """Of the days given, what silver has no row of; null is a value like any other."""
+    same = [exp.NullSafeEQ(this=_of("known", name), expression=_of("gained", name)) for name in key]
+    of_these_days = exp.condition("known.event_date in (select unnest($days::date[]))", dialect=DIALECT)
+    known = exp.select("1").from_(f"{SILVER_SIGNALS.name} as known").where(of_these_days, *same)
+    return exp.select("*").from_("gained").where(exp.not_(exp.Exists(this=known))).sql(DIALECT)
+
+
+def _in_order(model: Model) -> str:
+    """All columns, in the order in which a partition is written."""
+    order = [name for name in (model.about.partition, *model.about.sort) if name is not None]
+    columns = (exp.column(name, quoted=True) for name in model.columns.names)
+    return exp.select(*columns).from_("fresh").order_by(*(exp.column(name) for name in order)).sql(DIALECT)
+
+
+def _of(table: str, column: str) -> exp.Column:
+    return exp.column(column, table=table, quoted=True)
