@@ -66,6 +66,13 @@ class Bronze:
         """The table version this handle stands at."""
         return self._table.version()
 
+    @property
+    def rows(self) -> int:
+        """How many rows this version has, as its log says."""
+        with store_errors(self.storage):
+            counts = pa.table(self._table.get_add_actions(flatten=True))["num_records"]
+        return int(pc.sum(counts).as_py() or 0)
+
     def reload(self) -> int:
         """Moves the handle to the newest version; returns how many versions it moved."""
         before = self.version

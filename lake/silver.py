@@ -6,9 +6,10 @@ what another writer of either lane has added meanwhile: no two writers can add t
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
@@ -38,6 +39,17 @@ class Lane(StrEnum):
     def transaction(self) -> str:
         return f"bronze:{self}"
 
+    @property
+    def rows_transaction(self) -> str:
+        return f"bronze_rows:{self}"
+
+
+class BronzeRead(NamedTuple):
+    """How far a lane has read bronze: the version, and the rows that this version had."""
+
+    version: int
+    rows: int
+
 
 class SilverMoved(Transient):
     """Another writer has committed to silver meanwhile; nothing was added. Read again, and repeat."""
@@ -63,21 +75,18 @@ class Silver:
     def uri(self) -> str:
         return self._storage.table(SILVER_SIGNALS.name)
 
-    def read_up_to(self, lane: Lane) -> int | None:
-        """The version of bronze that a lane has read; None before its first."""
+    def read_up_to(self, lane: Lane) -> BronzeRead | None:
+        """How far a lane has read bronze; None before its first increment."""
         with store_errors(self._storage):
-            found = self._table.transaction_version(lane.transaction)
-        return None if found == NOT_READ else found
+            version = self._table.transaction_version(lane.transaction)
+            rows = self._table.transaction_version(lane.rows_transaction)
+        return None if version in (None, NOT_READ) or rows is None else BronzeRead(version, rows)
 
-    def append(
-        self, rows: pa.RecordBatchReader, lane: Lane, bronze_version: int, days: Iterable[date]
-    ) -> None:
+    def append(self, rows: pa.RecordBatchReader, lane: Lane, read: BronzeRead, days: Iterable[date]) -> None:
         """Adds readings that silver has not at this handle's version, and records how far the lane has read.
 
         Raises SilverMoved where another writer was first.
         """
-        read = {each: self.read_up_to(each) for each in Lane} | {lane: bronze_version}
-        marks = [Transaction(each.transaction, NOT_READ if at is None else at) for each, at in read.items()]
         touched = {TOUCHED_DAYS: json.dumps([day.isoformat() for day in sorted(days)])}
         try:
             write_deltalake(
@@ -85,10 +94,19 @@ class Silver:
                 rows,
                 mode="append",
                 writer_properties=WRITTEN,
-                commit_properties=CommitProperties(custom_metadata=touched, app_transactions=marks),
+                commit_properties=CommitProperties(
+                    custom_metadata=touched, app_transactions=list(self._marks(lane, read))
+                ),
             )
         except CommitFailedError as error:
             raise SilverMoved(self.version) from error
+
+    def _marks(self, lane: Lane, read: BronzeRead) -> Iterator[Transaction]:
+        """Of both lanes, see above."""
+        for each in Lane:
+            known = read if each is lane else self.read_up_to(each) or BronzeRead(NOT_READ, 0)
+            yield Transaction(each.transaction, known.version)
+            yield Transaction(each.rows_transaction, known.rows)
 
     def touched_since(self, version: int) -> Mapping[int, frozenset[date]]:
         """The days that each later version added readings to, up to this handle's version."""

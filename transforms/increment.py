@@ -15,12 +15,13 @@ from datetime import date
 from sqlglot import exp
 
 from lake.bronze import Bronze
-from lake.bronze_changes import added_rows
+from lake.bronze_changes import AddedRows
 from lake.engine import Engine, engine
+from lake.errors import QueryFailed, StoreUnavailable
 from lake.schemas import BRONZE_EVENTS, SILVER_SIGNALS
 from lake.settings import LakeSettings
-from lake.silver import Lane, Silver
-from lake.storage import wait_ready
+from lake.silver import BronzeRead, Lane, Silver
+from lake.storage import Storage, wait_ready
 from transforms.model import Model
 from transforms.statement import DIALECT
 
@@ -34,6 +35,8 @@ class Increment:
     up_to: int
     added: int
     days: frozenset[date]
+    is_whole: bool = False
+    """Whether it read all of bronze: the first one of a lane, and where the change feed has holes."""
 
 
 def increment(
@@ -44,22 +47,39 @@ def increment(
     Raises SilverMoved where another writer was first; then nothing was added, and it may be repeated.
     """
     store = wait_ready(settings)
-    silver = Silver(store)
-    after, up_to = silver.read_up_to(lane), Bronze(store).version
-    if after == up_to:
-        return Increment(lane, after, up_to, 0, frozenset())
+    silver, bronze = Silver(store), Bronze(store)
+    before, now = silver.read_up_to(lane), BronzeRead(bronze.version, bronze.rows)
+    after = before.version if before else None
+    if before == now:
+        return Increment(lane, after, now.version, 0, frozenset())
     with engine(settings) as duck:
-        if after is None:
-            duck.open_version(BRONZE_EVENTS.name, up_to)
-        else:
-            duck.open_stream(BRONZE_EVENTS.name, added_rows(store, after, up_to))
-        duck.keep("gained", model.sql, {"is_hot": lane is Lane.HOT})
+        is_whole = not (before and _keep_changes(duck, store, model, lane, before, now))
+        if is_whole:
+            duck.open_version(BRONZE_EVENTS.name, now.version)
+            _keep_gained(duck, model, lane)
         duck.open_version(SILVER_SIGNALS.name, silver.version)
         added, days = _leave_out_known(duck, model)
         before_commit()
         rows = duck.stream(_in_order(model))
-        silver.append(rows.cast(SILVER_SIGNALS.columns), lane, up_to, days)
-    return Increment(lane, after, up_to, added, days)
+        silver.append(rows.cast(SILVER_SIGNALS.columns), lane, now, days)
+    return Increment(lane, after, now.version, added, days, is_whole)
+
+
+def _keep_changes(
+    duck: Engine, store: Storage, model: Model, lane: Lane, before: BronzeRead, now: BronzeRead
+) -> bool:
+    """What bronze gained, by its change feed; False where that does not give all rows."""
+    changes = AddedRows(store, before.version, now.version)
+    try:
+        duck.open_stream(BRONZE_EVENTS.name, changes.stream())
+        _keep_gained(duck, model, lane)
+    except (QueryFailed, StoreUnavailable):  # a store that is away says so again when bronze is read whole
+        return False
+    return changes.count == now.rows - before.rows
+
+
+def _keep_gained(duck: Engine, model: Model, lane: Lane) -> None:
+    duck.keep("gained", model.sql, {"is_hot": lane is Lane.HOT})
 
 
 def _leave_out_known(duck: Engine, model: Model) -> tuple[int, frozenset[date]]:

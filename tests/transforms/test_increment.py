@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -94,7 +95,7 @@ def test_an_increment_reads_only_what_is_new(lake: Lake) -> None:
     assert lake.increment() == [0, 0]
     lake.land([speed(1)], [speed(2)])
     found = increment(lake.settings, SIGNALS, Lane.HOT)
-    assert (found.added, found.days) == (1, {NOON.date()})
+    assert (found.added, found.days, found.is_whole) == (1, {NOON.date()}, False)
     assert lake.silver("value") == [(1,), (2,)]
 
 
@@ -117,6 +118,35 @@ def test_compaction_of_bronze_adds_nothing(lake: Lake) -> None:
     lake.land([speed(3)])
     assert lake.increment() == [1, 0]
     assert lake.silver("value") == [(1,), (2,), (3,)]
+
+
+def test_files_that_a_vacuum_removed_are_not_missed(lake: Lake) -> None:
+    """The change feed would read them; then bronze is read whole, and adds what is new."""
+    lake.land([speed(1)])
+    lake.increment()
+    lake.land([speed(2)])
+    lake.land([speed(3)])
+    lake.bronze.optimize.compact()
+    lake.bronze.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    found = increment(lake.settings, SIGNALS, Lane.HOT)
+    assert (found.added, found.is_whole) == (2, True)
+    assert lake.silver("value") == [(1,), (2,), (3,)]
+
+
+@pytest.mark.local_lake
+def test_entries_of_the_log_that_are_gone_are_not_missed(lake: Lake) -> None:
+    """The change feed leaves their rows out without a word."""
+    lake.land([speed(1)])
+    lake.increment()
+    for value in range(2, 6):
+        lake.land([speed(value)])
+    lake.bronze.create_checkpoint()
+    log = Path(lake.settings.uri, "bronze", "events", "_delta_log")
+    for entry in sorted(log.glob("*.json"))[:-1]:
+        entry.unlink()
+    found = increment(lake.settings, SIGNALS, Lane.HOT)
+    assert (found.added, found.is_whole) == (4, True)
+    assert not increment(lake.settings, SIGNALS, Lane.HOT).is_whole
 
 
 @pytest.mark.parametrize("other", list(Lane))
