@@ -15,11 +15,19 @@ from transforms.statement import parse
 RELATIVE = 1e-9
 
 
-def run_example(model: Model, example: Example, tables: Mapping[str, pa.Schema], engine: Engine) -> list[str]:
-    """What differs, a line each; nothing where the example holds."""
+def run_example(
+    model: Model,
+    example: Example,
+    tables: Mapping[str, pa.Schema],
+    engine: Engine,
+    settings: Mapping[str, Any],
+) -> list[str]:
+    """What differs, a line each; nothing where the example holds. Its own parameters come before `settings`;
+    one that neither gives is null."""
     for table, rows in example.given.items():
         engine.hold(table, table_of(rows, tables[table]))
-    parameters = {name: example.parameters.get(name) for name in model.parameters}
+    given = {**settings, **example.parameters}
+    parameters = {name: given.get(name) for name in model.parameters}
     statement = parse(model.sql)
     found: list[str] = []
     for step, expected in example.steps.items():

@@ -10,6 +10,7 @@ from lake.settings import LakeSettings
 from transforms.examples import run_example
 from transforms.load import SOURCES, load_models
 from transforms.model import Example, Model
+from transforms.settings import TransformSettings
 
 MODELS = load_models()
 EXAMPLES = [
@@ -29,7 +30,7 @@ def duck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.mark.parametrize(("model", "example"), EXAMPLES)
 def test_the_example_holds(model: Model, example: Example, duck: Engine) -> None:
     """Of the model's own .yml."""
-    assert run_example(model, example, TABLES, duck) == []
+    assert run_example(model, example, TABLES, duck, TransformSettings().parameters()) == []
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,5 @@ def test_what_differs_from_an_example_is_told(
     about = MODELS["silver.signals"]
     model = Model("gold.x", sql, frozenset(given), frozenset({"least"}), about.about, about.file)
     example = Example.model_validate(told | change)
-    assert (
-        run_example(model, example, {"silver.signals": pa.schema({"value": pa.float64()})}, duck)
-        == differences
-    )
+    tables = {"silver.signals": pa.schema({"value": pa.float64()})}
+    assert run_example(model, example, tables, duck, {}) == differences
