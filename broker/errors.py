@@ -35,7 +35,10 @@ class Terminal(BrokerError):
 
 
 class BrokerUnavailable(Transient):
-    """The cluster did not answer in time."""
+    """The cluster did not answer in time.
+
+    Operator action: start the broker, or correct FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS; sinks wait for it.
+    """
 
     def __init__(self, address: str, doing: str, detail: str) -> None:
         self.address, self.doing, self.detail = address, doing, detail

@@ -33,6 +33,7 @@ __all__ = [
 
 PARTITIONS = "partitions"
 CLEANUP = "cleanup.policy"
+RETENTION = "retention.ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Topics:
         """Those in which Kafka keeps the newest message of a key only."""
         configs = self._configs(topics)
         return frozenset(name for name, config in configs.items() if "compact" in config.get(CLEANUP, ""))
+
+    def retention_ms(self, topics: Iterable[str]) -> dict[str, int]:
+        """How long Kafka keeps a message at least, of those topics that it does not keep for ever."""
+        found = {name: config.get(RETENTION) for name, config in self._configs(topics).items()}
+        return {name: int(value) for name, value in found.items() if value is not None and int(value) >= 0}
 
     def create(self, specs: Iterable[TopicSpec]) -> list[str]:
         """Creates what is missing and waits until it can be used; existing topics stay as they are."""

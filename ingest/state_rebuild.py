@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from broker.identity import TopicIdentities
-from broker.offsets import Offsets
+from broker.offsets import Offsets, group_offsets
 from broker.reader import PartitionReader
 from broker.ready import wait_topics
 from broker.record import TopicPartition
@@ -28,12 +28,15 @@ from ingest.steps import RebuildStep, Steps
 from lake.bronze import Bronze, BronzePartition
 from lake.history_state import history_states
 from lake.mongo import wait_ready as wait_mongo
+from lake.schemas import BRONZE_EVENTS
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
 from lake.state_claim import RebuildClaim, RebuildTakenOver
 from lake.state_marks import StateMarks
 from lake.state_model import VehicleState
+from lake.storage import Storage
 from lake.storage import wait_ready as wait_lake
+from lake.tables import exists
 
 WINDOW_BYTES = 32 * 1024 * 1024
 """Memory that candidates from Kafka may take before they are written."""
@@ -62,6 +65,23 @@ class RebuildTooSlow(OperatorNeeded):
             f"{partition}: while the history was read, Kafka removed offsets {following} to {low - 1}, which "
             f"were landed meanwhile; so it was {MOST_BEGINNINGS} times. Raise retention, then run `fleetlake "
             "state rebuild` again"
+        )
+
+
+class HistoryIncomplete(OperatorNeeded):
+    """Bronze has less than history has told Kafka that it landed, or is not there: a state computed from it
+    would have less, too. The state is the one of before.
+
+    Operator action: restore bronze, or correct FLEETLAKE_LAKE__URI. If it is lost, let history run first: it
+    lands again what Kafka still has, and says so to Kafka.
+    """
+
+    def __init__(self, partition: TopicPartition, told: int, checkpoint: int | None) -> None:
+        self.partition, self.told, self.checkpoint = partition, told, checkpoint
+        super().__init__(
+            f"{partition}: history has told Kafka that it landed up to {told}, and the table's checkpoint is "
+            f"{checkpoint}: the state would be computed from less. Restore bronze, or correct "
+            "FLEETLAKE_LAKE__URI; if it is lost, let history run first"
         )
 
 
@@ -101,7 +121,9 @@ def rebuild(
     """
     wait_topics(kafka, registry.topics())
     wait_mongo(mongo)
+    told = group_offsets(kafka, "history")  # before bronze is opened: history commits to bronze first
     storage = wait_lake(lake, writes=False)
+    _require_history(told, TopicIdentities(kafka).read(registry.topics()), storage)
     with ExitStack() as opened:
         claim = opened.enter_context(RebuildClaim(mongo))
         live = opened.enter_context(StateStore(mongo))
@@ -120,6 +142,22 @@ def rebuild(
             now=now,
             done=done,
         ).run()
+
+
+def _require_history(
+    told: Mapping[TopicPartition, int], topic_ids: Mapping[str, str], storage: Storage
+) -> None:
+    """Raises HistoryIncomplete where bronze does not have what history says it has landed."""
+    names = {
+        place: BronzePartition(topic_ids[place.topic], place.partition)
+        for place in told
+        if place.topic in topic_ids
+    }
+    is_there = exists(storage, BRONZE_EVENTS.name)
+    found = Bronze(storage).checkpoints(names.values()) if is_there else {}
+    for place, name in sorted(names.items()):
+        if told[place] > (found.get(name) or 0):
+            raise HistoryIncomplete(place, told[place], found.get(name))
 
 
 @dataclass

@@ -21,9 +21,15 @@ from lake.storage import storage
 PARTITIONS = """
 create table partitions as
 with grouped as (
-    select topic_id, topic, partition, min("offset") as first, max("offset") as last, count(*) as rows
+    select
+        topic_id,
+        min(topic) as topic,
+        partition,
+        min("offset") as first,
+        max("offset") as last,
+        count(*) as rows
     from events
-    group by topic_id, topic, partition
+    group by topic_id, partition
 )
 select row_number() over (order by topic_id, topic, partition)::integer as id, *
 from grouped
@@ -32,7 +38,7 @@ from grouped
 BREAKS = """
 create table breaks as
 select id, "offset", "offset" - lag("offset") over (partition by id order by "offset") as step
-from events join partitions using (topic_id, topic, partition)
+from events join partitions using (topic_id, partition)
 qualify step <> 1
 """
 

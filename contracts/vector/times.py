@@ -17,7 +17,8 @@ Mask = NDArray[np.bool_]
 _TICK_US: Final[dict[TimeFormat, int]] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _MAX_EPOCH_DIGITS: Final = 18
 _SECONDS: Final = len("2000-01-01T00:00:00")
-_LONGEST: Final = _SECONDS + len(".123456789012+00:00")
+_FRACTION: Final = len(".123456789012")
+_LONGEST: Final = _SECONDS + _FRACTION + len("+00:00")
 _WITH_NANOS: Final = _SECONDS + len(".123456789Z")
 _NANOS: Final = pa.timestamp("ns", "UTC")
 _DIGITS_AT: Final = [index for index, char in enumerate("2000-01-01T00:00:00") if char == "0" or char in "12"]
@@ -140,7 +141,7 @@ def _fraction(chars: NDArray[np.uint8], digits: NDArray[np.uint8], end: int) -> 
     micros = np.zeros(chars.shape[1], np.int64)
     if end == _SECONDS:
         return micros, np.ones(len(micros), bool)
-    if end < _SECONDS + 2:
+    if not _SECONDS + 2 <= end <= _SECONDS + _FRACTION:
         return micros, np.zeros(len(micros), bool)
     for place in range(_SECONDS + 1, min(end, _SECONDS + 7)):
         micros = micros * 10 + digits[place]

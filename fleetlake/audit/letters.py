@@ -131,16 +131,21 @@ class LettersAudit:
         """All letters of the topic, and the Kafka time before which retention may have removed some."""
         frames, oldest_ms = [pl.DataFrame(schema=_LETTERS)], float("-inf")
         for key in self.log.partitions_of(report.dead_letter_topic):
-            span, first_ms = self.log.spans[key], float("inf")
+            span, first_ms = self.log.spans[key], None
             for records in self.log.read(key, span.low, span.high):
-                first_ms = min(first_ms, records.times_ms[0])
+                first_ms = records.times_ms[0] if first_ms is None else min(first_ms, records.times_ms[0])
                 found = _parsed(records.values)
                 report.unreadable += len(records) - len(found)
                 rows = [_row(letter) for letter in found if letter.source_topic == report.topic]
                 frames.append(pl.DataFrame(rows, schema=_LETTERS, orient="row"))
             if self.log.spans[key].low > 0:
-                oldest_ms = max(oldest_ms, first_ms)
+                oldest_ms = max(oldest_ms, self._kept_since_ms(key.topic) if first_ms is None else first_ms)
         return pl.concat(frames), oldest_ms
+
+    def _kept_since_ms(self, topic: str) -> float:
+        """Retention removes nothing that is younger, however empty a log is."""
+        retention_ms = self.log.retention_ms.get(topic)
+        return float("-inf") if retention_ms is None else self.log.looked_ms - retention_ms
 
     def _rejected(self, topic: str) -> pl.DataFrame:
         frames = [pl.DataFrame(schema=_REJECTED)]

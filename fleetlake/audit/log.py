@@ -1,8 +1,9 @@
 """Kafka as the audit sees it: which topics there are, in which life, how far their logs reach and what they
 hold."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from broker.admin import Admin
 from broker.errors import OffsetOutOfRange
@@ -31,6 +32,10 @@ class Log:
     reader: PartitionReader
     compacted: frozenset[str] = frozenset()
     """Topics from which Kafka removes messages between others."""
+    retention_ms: Mapping[str, int] = field(default_factory=dict)
+    """Of topics that are not kept for ever."""
+    looked_ms: float = 0.0
+    """When this look was, since the epoch."""
 
     @classmethod
     def look(cls, settings: KafkaSettings, reader: PartitionReader, topics: Iterable[str]) -> "Log":
@@ -42,8 +47,15 @@ class Log:
         starts, ends = offsets.starts(names), offsets.ends(names)
         both = starts.keys() & ends.keys()  # a partition may be added between the two questions
         spans = {key: Span(starts[key], ends[key]) for key in both}
-        compacted = Topics(settings, admin).compacted(names)
-        return cls(TopicIdentities(settings).read(names), spans, reader, compacted)
+        configured = Topics(settings, admin)
+        return cls(
+            TopicIdentities(settings).read(names),
+            spans,
+            reader,
+            configured.compacted(names),
+            configured.retention_ms(names),
+            time.time() * 1000,
+        )
 
     def read(self, partition: TopicPartition, begin: int, end: int) -> Iterator[Records]:
         """The committed records of [begin, end) that Kafka still has, in order."""

@@ -75,8 +75,10 @@ class PartitionAudit:
 
     def landed(self, partitions: Iterable[LandedPartition]) -> None:
         """What bronze has, and what Kafka has that bronze has not begun to land."""
-        for known in partitions:
-            report = self._report(BronzePartition(known.topic_id, known.partition), known.topic)
+        names = {topic_id: topic for topic, topic_id in self.log.topic_ids.items()}
+        for known in partitions:  # Kafka knows the name of a topic better than a row that somebody added
+            name = names.get(known.topic_id, known.topic)
+            report = self._report(BronzePartition(known.topic_id, known.partition), name)
             report.rows, report.first_offset, report.last_offset = known.rows, known.first, known.last
             report.duplicates = known.doubled
         for key in (key for key in self.log.spans if key.topic in self.sources):

@@ -151,7 +151,7 @@ def _will_not_be_ready(entry: ProcessEntry) -> bool:
 def _what_is_missing(stack: StackFile | None) -> str:
     if stack is None:
         return "nothing was started in time"
-    processes = [f"{p.name} is {p.state}{f' ({p.reason})' if p.reason else ''}" for p in stack.processes]
+    processes = [f"{p.name}: {p.state}{f' ({p.reason})' if p.reason else ''}" for p in stack.processes]
     is_repairable = any(entry.state == ChildState.NEEDS_OPERATOR for entry in stack.processes)
     return f"not everything is ready: {', '.join(processes)}{WITHOUT_SINKS if is_repairable else ''}"
 

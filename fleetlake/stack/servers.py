@@ -18,6 +18,7 @@ from fleetlake.stack.services import Services
 from fleetlake.stack.supervisor import Report, StopSignal
 
 START_SECONDS = 60.0
+MOST_DOUBLINGS = 4
 
 
 class StackServer(ABC):
@@ -33,6 +34,7 @@ class StackServer(ABC):
         self.layout, self.port, self._report = layout, port, report
         self.state = "new"
         self.restarts = 0
+        self._slow_starts = 0
         self._server: Server | None = None
         self._identity = ProcessId(0, 0.0)
 
@@ -56,9 +58,16 @@ class StackServer(ABC):
         self._identity = identify(self._server.process.pid) or ProcessId(0, 0.0)
 
     def await_ready(self, stop: StopSignal) -> None:
-        """Returns when it answers, or when a stop is requested; ServerDidNotStart otherwise."""
+        """Returns when it answers, or when a stop is requested; ServerDidNotStart otherwise.
+
+        Each start that took too long gives the next one twice the time: what a slow machine has begun anew
+        again and again would never be done.
+        """
         server = self._launched()
-        server.wait_ready(lambda server: stop.requested or self._is_ready(server), self._start_seconds())
+        patience_s = round(self._start_seconds() * 2 ** min(self._slow_starts, MOST_DOUBLINGS))
+        self._slow_starts += 1
+        server.wait_ready(lambda server: stop.requested or self._is_ready(server), patience_s)
+        self._slow_starts = 0
         self.state = "running"
 
     def bury(self) -> str:

@@ -77,6 +77,19 @@ def test_what_is_no_iso_time(text: str) -> None:
     assert not column.read[0] or column.micros[0] < 0
 
 
+@pytest.mark.parametrize("zone", ["Z", "z", "+00:00", "-05:30"])
+@pytest.mark.parametrize("digits", range(1, 21))
+def test_a_fraction_has_as_many_digits_alone_as_in_a_column(digits: int, zone: str) -> None:
+    """Twelve at most, whatever comes with it: one by one, in a column of its like, and in one of others."""
+    text = f"2025-07-22T22:30:45.{'1234567890' * 2:.{digits}}{zone}"
+    alone = read_time(text, ("iso",), None)
+    assert (alone is not None) == (digits <= 12)
+    for values in ([text], [text] * 40, [text, "2025-07-22T22:30:45Z", "?"]):
+        column = read_times(values, "iso")
+        assert bool(column.read[0]) == (alone is not None)
+        assert alone is None or column.micros[0] == alone
+
+
 def test_a_time_without_a_zone_is_read_where_the_contract_names_one() -> None:
     """And an offset that is there wins."""
     assert read_time("2025-07-22T22:30:45", ("iso",), "Europe/Berlin") == NOON - 2 * 3_600_000_000

@@ -12,13 +12,16 @@ from broker.offsets import Offsets
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from ingest import state_rebuild
-from ingest.state_rebuild import RebuildTooSlow, StateRebuild
+from ingest.state_rebuild import HistoryIncomplete, RebuildTooSlow, StateRebuild
 from lake.mongo import open_client
+from lake.schemas import BRONZE_EVENTS
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
 from lake.state_claim import RebuildClaim, RebuildTakenOver
 from lake.state_marks import StateMarks
 from lake.state_model import Entry, VehicleState
+from lake.storage import storage
+from lake.tables import exists
 from tests.ingest.state_fleet import (
     BASE_MS,
     Crash,
@@ -70,6 +73,23 @@ def test_a_rebuild_needs_no_sink_before_or_after(fleet: Fleet) -> None:
     assert {partition: offset for (_, partition), offset in begins.items()} == fleet.ends
     fleet.send_random(30)
     fleet.catch_up()
+    assert fleet.found() == fleet.expected()
+
+
+def test_a_rebuild_from_less_than_was_landed_is_refused(fleet: Fleet) -> None:
+    """The table is gone: computed from it, the state would be gone, too. Once history has landed what Kafka
+    still has, it may be done."""
+    fleet.send_random(60)
+    fleet.land()
+    fleet.catch_up()
+    before = fleet.found()
+    storage(fleet.lake).files(BRONZE_EVENTS.name).delete_dir_contents("", missing_dir_ok=True)
+    with pytest.raises(HistoryIncomplete, match="Restore bronze"):
+        fleet.rebuild()
+    assert fleet.found() == before
+    assert not exists(storage(fleet.lake), BRONZE_EVENTS.name)
+    fleet.land()
+    fleet.rebuild()
     assert fleet.found() == fleet.expected()
 
 

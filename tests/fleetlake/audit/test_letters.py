@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from broker.admin import Admin
 from broker.consumer import GroupConsumer
 from broker.offsets import group_offsets
 from broker.producer import Producer
@@ -57,6 +58,35 @@ def test_a_letter_that_retention_removed_is_expired_though_its_message_has_no_ti
     assert (letters.expired, letters.missing, letters.rejected) == (1, 0, 11)
 
 
+def test_an_emptied_partition_of_the_dead_letters_expires_nothing_that_is_young(stack: Stack) -> None:
+    """Retention empties a quiet partition; that says nothing of letters that should be in it, or in others,
+    and are younger than what retention removes."""
+    stack.send(10, bad=1)
+    stack.run_sinks()
+    topic = f"{stack.topic}.dlq"
+    with PartitionReader(stack.kafka) as reader:
+        ends = {partition: reader.ends(TopicPartition(topic, partition))[1] for partition in range(3)}
+    for partition, end in ends.items():
+        delete_records(stack, partition, end, topic)
+    stack.send(10, bad=4)
+    stack.run_sinks("history", "state")
+    claim_routed(stack, 10)
+
+    report = stack.audit()
+
+    assert report.findings.counts["dead_letter_missing"] == 5
+    [letters] = report.dead_letters
+    assert (letters.expired, letters.missing) == (0, 5)
+
+
+def test_letters_are_missing_where_their_topic_is(landed: Stack) -> None:
+    """Deleted by hand: nobody says that the check was left out."""
+    admin = Admin(landed.kafka)
+    topic = f"{landed.topic}.dlq"
+    admin.client.delete_topics([topic])[topic].result(10)
+    assert landed.audit().findings.counts == {"dead_letter_missing": 3}
+
+
 def dead_letters(stack: Stack) -> Iterator[dict[str, Any]]:
     """What the dead-letter topic holds."""
     topic = f"{stack.topic}.dlq"
@@ -74,9 +104,9 @@ def send_again(stack: Stack, skip: int, **changes: Any) -> None:
     producer.flush()
 
 
-def claim_routed(stack: Stack) -> None:
+def claim_routed(stack: Stack, end: int = 5) -> None:
     """Moves the routes group behind everything, as if it had done it."""
     consumer = GroupConsumer(stack.kafka, "routes")
-    consumer.commit({TopicPartition(stack.topic, partition): 5 for partition in range(PARTITIONS)})
+    consumer.commit({TopicPartition(stack.topic, partition): end for partition in range(PARTITIONS)})
     consumer.close()
     assert group_offsets(stack.kafka, "routes")

@@ -15,7 +15,7 @@ from fleetlake.audit.show import show
 from lake.schemas import BRONZE, BRONZE_EVENTS
 from lake.settings import LakeSettings
 from lake.storage import storage
-from tests.fleetlake.audit.audited import Stack
+from tests.fleetlake.audit.audited import PARTITIONS, Stack
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (7, 9), (19, 19)], ids=["first", "inside", "last"])
@@ -42,6 +42,27 @@ def test_a_row_that_stands_twice_is_named(landed: Stack) -> None:
     (problem,) = landed.audit().findings.problems
     assert (problem.kind, problem.where) == ("duplicate", f"{landed.topic}/0")
     assert (problem.facts["offset"], problem.facts["copies"]) == (5, 2)
+
+
+@pytest.mark.parametrize("name", ["aaa", "zzz"])
+def test_a_row_that_stands_twice_under_another_topics_name_is_named(landed: Stack, name: str) -> None:
+    """The identity of its topic tells that it is the same place."""
+    row = landed.rows(0, 5)
+    column = row.schema.get_field_index("topic")
+    landed.add_rows(row.set_column(column, row.schema.field(column), pa.array([name])))
+    problems = [found for found in landed.audit().findings.problems if found.kind == "duplicate"]
+    assert [(found.where, found.facts["offset"]) for found in problems] == [(f"{landed.topic}/0", 5)]
+
+
+def test_a_table_that_is_gone_is_named(landed: Stack) -> None:
+    """History has told Kafka how far it landed, so an empty lake is not one that has not begun."""
+    store = storage(landed.lake)
+    store.files(BRONZE_EVENTS.name).delete_dir_contents("", missing_dir_ok=True)
+    report = landed.audit()
+    assert not report.is_ok
+    assert {("bronze_went_back", f"{landed.topic}/{partition}") for partition in range(PARTITIONS)} <= {
+        (problem.kind, problem.where) for problem in report.findings.problems
+    }
 
 
 def test_a_changed_byte_is_named(landed: Stack) -> None:
