@@ -9,8 +9,8 @@ REBUILD = (
 RESTORE = "`fleetlake checkpoint restore TOPIC PARTITION` sets the checkpoint behind the last row"
 LAND_AGAIN = (
     "let history run: it lands again what Kafka still has. If it stays, two deployments share "
-    "FLEETLAKE_KAFKA__GROUP_PREFIX on this Kafka and each lake gets a part: give each a prefix of its own, and "
-    "let only one of them run routes"
+    "FLEETLAKE_KAFKA__GROUP_PREFIX on this Kafka and each lake gets a part: give each a prefix of its own, "
+    "and let only one of them run routes"
 )
 
 CURES = {

@@ -83,7 +83,7 @@ def test_a_rebuild_from_less_than_was_landed_is_refused(fleet: Fleet) -> None:
     fleet.land()
     fleet.catch_up()
     before = fleet.found()
-    storage(fleet.lake).files(BRONZE_EVENTS.name).delete_dir_contents("", missing_dir_ok=True)
+    storage(fleet.lake).files(BRONZE_EVENTS.name).delete_dir_contents("", accept_root_dir=True)
     with pytest.raises(HistoryIncomplete, match="Restore bronze"):
         fleet.rebuild()
     assert fleet.found() == before

@@ -86,6 +86,10 @@ class SinkProcess:
         """How often an event stands in the log of this member, of its predecessors, too."""
         return self.log.read_text(errors="replace").count(f'"event": "{event}"')
 
+    def has_ended_by(self, error: str) -> bool:
+        """Whether it, or a predecessor, has ended with a named error."""
+        return f"[{error}]" in self.log.read_text(errors="replace")
+
     def metrics_port(self) -> int | None:
         pid = self.pid
         folder = Path(self.environment["FLEETLAKE_DATA_DIR"]) / "run"

@@ -57,7 +57,7 @@ def test_a_row_that_stands_twice_under_another_topics_name_is_named(landed: Stac
 def test_a_table_that_is_gone_is_named(landed: Stack) -> None:
     """History has told Kafka how far it landed, so an empty lake is not one that has not begun."""
     store = storage(landed.lake)
-    store.files(BRONZE_EVENTS.name).delete_dir_contents("", missing_dir_ok=True)
+    store.files(BRONZE_EVENTS.name).delete_dir_contents("", accept_root_dir=True)
     report = landed.audit()
     assert not report.is_ok
     assert {("bronze_went_back", f"{landed.topic}/{partition}") for partition in range(PARTITIONS)} <= {
