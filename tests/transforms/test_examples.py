@@ -33,6 +33,17 @@ def test_the_example_holds(model: Model, example: Example, duck: Engine) -> None
     assert run_example(model, example, TABLES, duck, TransformSettings().parameters()) == []
 
 
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_the_columns_are_those_of_the_documentation(model: Model, duck: Engine) -> None:
+    """In names and order, and in types that convert without loss."""
+    for table in model.reads:
+        duck.hold(table, TABLES[table].empty_table())
+    given = TransformSettings().parameters()
+    found = duck.select(model.sql, {name: given.get(name) for name in model.parameters})
+    assert found.schema.names == model.columns.names
+    found.cast(model.columns)
+
+
 @pytest.mark.parametrize(
     ("change", "differences"),
     [
