@@ -107,7 +107,9 @@ def test_a_killed_broker_comes_back_under_a_new_id(stack: StackUnderTest) -> Non
     stack.up("--no-ingest")
     snapshot = stack.layout.kafka / "kafka.json"
     assert wait_until(snapshot.exists, SNAPSHOT_SECONDS)
+    empty = snapshot.stat().st_size
     send(stack, 1000)
+    assert wait_until(lambda: snapshot.stat().st_size > empty, SNAPSHOT_SECONDS)
     assert wait_until(lambda: time.time() - snapshot.stat().st_mtime > REST_SECONDS, SNAPSHOT_SECONDS)
     before, address = stack.incarnation, stack.file.kafka
     stack.kill("kafka")
