@@ -24,6 +24,7 @@ from lake.storage import wait_ready
 from tests.environment import of_kafka
 from tests.ingest.dead_letter_site import Site, event
 
+ANY_TIME = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**63 - 1)}
 NANOSECONDS = 1_761_559_635_000_000_000
 LIMIT = 10
 """Bytes of the event in this test's dead letters that are cut."""
@@ -125,12 +126,16 @@ def test_a_letter_of_no_time_that_a_calendar_has_is_shown(
     site.reject([b"{"])
     [letter] = site.letters()
     topic = f"{site.topic}.dlq"
-    entry = ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=[entry])
+    entries = [
+        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        for name, value in ANY_TIME.items()
+    ]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
     Admin(site.kafka).client.incremental_alter_configs([resource])[resource].result(10)
     producer = Producer(site.kafka)
     producer.send(topic, None, msgspec.json.encode(letter.letter), timestamp_ms=NANOSECONDS)
     producer.flush()
+    assert not producer.failed
 
     newest, oldest = answer(capsys, "list", "--source", site.name)
 
