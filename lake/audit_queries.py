@@ -201,8 +201,9 @@ class LandedCoordinates:
         return (LandedPayload(*row) for row in rows)
 
     def rejected(self, topic: str) -> Iterator[pa.RecordBatch]:
-        """Rows that were rejected whole: topic_id, partition, offset, kafka_ms, and the first 16 hexadecimal
-        digits of the payload's sha256, null for a null payload. In no order."""
+        """Rows that were rejected whole: topic_id, partition, offset, kafka_ms (of the landing where Kafka's
+        time means nothing), and the first 16 hexadecimal digits of the payload's sha256, null for a null
+        payload. In no order."""
         return iter(self._connection.cursor().execute(REJECTED, [topic]).to_arrow_reader(BATCH_ROWS))
 
     def rows_at(

@@ -96,9 +96,11 @@ def _cells(line: Line) -> list[str]:
 def _summary(lines: Sequence[Line]) -> str:
     good = sum(line["ok"] for line in lines)
     total = sum(line.get("acknowledged", 0) for line in lines)
+    states = len({line.get("code") for line in lines})
+    runs = "" if states == 1 else f" The cases were run on {states} states of the code, not all on the last."
     return (
         f"{good} of {len(lines)} cases hold; {total:,} messages acknowledged. {platform.system()}, "
-        f"{os.cpu_count()} cores, Python {platform.python_version()}."
+        f"{os.cpu_count()} cores, Python {platform.python_version()}.{runs}"
     )
 
 

@@ -10,6 +10,7 @@ from lake.settings import LakeSettings
 from transforms.examples import run_example
 from transforms.load import SOURCES, load_models
 from transforms.model import Example, Model
+from transforms.rows import table_of
 from transforms.settings import TransformSettings
 
 MODELS = load_models()
@@ -42,6 +43,19 @@ def test_the_columns_are_those_of_the_documentation(model: Model, duck: Engine) 
     found = duck.select(model.sql, {name: given.get(name) for name in model.parameters})
     assert found.schema.names == model.columns.names
     found.cast(model.columns)
+
+
+@pytest.mark.parametrize(("model", "example"), EXAMPLES)
+def test_what_an_example_gives_passes_the_checks(model: Model, example: Example, duck: Engine) -> None:
+    """Each check can be run, and finds nothing wrong in rows that are right."""
+    for table, rows in example.given.items():
+        duck.hold(table, table_of(rows, TABLES[table]))
+    given = {**TransformSettings().parameters(), **example.parameters}
+    made = duck.select(model.sql, {name: given.get(name) for name in model.parameters})
+    duck.hold(model.name, made)
+    assert {check.name: duck.select(check.sql).to_pylist() for check in model.about.checks} == {
+        check.name: [] for check in model.about.checks
+    }
 
 
 @pytest.mark.parametrize(
