@@ -1,6 +1,8 @@
 """The documents name what exists, all of it, and nothing else."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,9 +69,12 @@ def test_the_columns_of_bronze_are_those_of_the_schema() -> None:
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
-    """Relative links name files of the project."""
+    """Relative links name files of the project: not what only this checkout holds."""
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text()):
         assert (document.parent / target).exists(), target
+        if shutil.which("git"):
+            looked = subprocess.run(["git", "check-ignore", "-q", document.parent / target], cwd=ROOT)
+            assert looked.returncode != 0, f"{target} is ignored by git"
 
 
 def test_what_the_guarantees_rest_on_exists() -> None:
