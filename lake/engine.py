@@ -2,16 +2,32 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from lake.duck import BATCH_ROWS, connection, failure, scan
+from lake.duck import BATCH_ROWS, connection, failure, quoted, scan
 from lake.locations import LAYERS
 from lake.settings import LakeSettings
 from lake.storage import Storage, storage
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Partitions of a table by date, both ends included. `column` is one of the project's own names."""
+
+    column: str
+    first: date
+    last: date
+
+    @property
+    def condition(self) -> str:
+        first, last = quoted(self.first.isoformat()), quoted(self.last.isoformat())
+        return f'"{self.column}" between date {first} and date {last}'
 
 
 class Engine:
@@ -28,10 +44,11 @@ class Engine:
         self._connection.execute(f"create or replace table {_identifier(table)} as from rows_held")
         self._connection.unregister("rows_held")
 
-    def open_version(self, table: str, version: int) -> None:
-        """Makes one version of a Delta table readable under its name."""
+    def open_version(self, table: str, version: int, days: Days | None = None) -> None:
+        """Makes one version of a Delta table readable under its name, or only some days of it."""
         source = scan(self._store.table(table), version)
-        self._connection.execute(f"create or replace view {_identifier(table)} as from {source}")
+        only = "" if days is None else f" where {days.condition}"
+        self._connection.execute(f"create or replace view {_identifier(table)} as from {source}{only}")
 
     def open_stream(self, table: str, rows: pa.RecordBatchReader) -> None:
         """Makes rows readable under a name, once."""

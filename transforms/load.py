@@ -11,11 +11,12 @@ import pyarrow as pa
 from contracts.yaml_file import Document, read_document
 from lake.schemas import BRONZE_EVENTS
 from transforms.model import Check, Column, Example, Model, ModelFile, Reach
+from transforms.reference import SCHEMAS
 from transforms.statement import BadStatement, Statement, parse
 
 _PARTS = (ModelFile, Column, Reach, Check, Example)
 _KEYS = tuple(key for part in _PARTS for key in part.model_fields)
-SOURCES: Mapping[str, pa.Schema] = {BRONZE_EVENTS.name: BRONZE_EVENTS.columns}
+SOURCES: Mapping[str, pa.Schema] = {BRONZE_EVENTS.name: BRONZE_EVENTS.columns, **SCHEMAS}
 """Tables that are read and that no model makes."""
 
 

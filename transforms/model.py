@@ -11,9 +11,10 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.schema import TIME
+from lake.schemas import COMMON_PROPERTIES, TableSchema
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-TableName = Annotated[str, Field(pattern=r"^(bronze|silver|gold)\.[a-z][a-z0-9_]*$")]
+TableName = Annotated[str, Field(pattern=r"^(bronze|silver|gold|reference)\.[a-z][a-z0-9_]*$")]
 Text = Annotated[str, Field(min_length=1)]
 Row = list[Any]
 
@@ -118,3 +119,10 @@ class Model:
             pa.field(name, column.type.arrow, nullable=not column.required)
             for name, column in self.about.columns.items()
         )
+
+    @property
+    def table(self) -> TableSchema:
+        """What it is stored as. What is required is a check: a row that breaks it is shown, not refused."""
+        partition = () if self.about.partition is None else (self.about.partition,)
+        columns = pa.schema(field.with_nullable(True) for field in self.columns)
+        return TableSchema(self.name, columns, partition, COMMON_PROPERTIES)

@@ -1,0 +1,134 @@
+"""Builds partitions of a mart.
+
+1. The mart is opened, before anything that it is made from.
+2. What it reads is opened; each table stays at that version.
+3. Every partition is made by itself, from the days within the model's reach and no others: its rows are the
+   same whichever partitions are built beside it.
+4. They replace what was there, and in the same commit each partition's number is recorded.
+
+A crash before 4 leaves nothing; a build that another one has overtaken is refused in 4.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from itertools import islice
+
+from sqlglot import exp
+
+from lake.engine import Days, Engine, engine
+from lake.gold import WHOLE, Gold
+from lake.schemas import TABLES
+from lake.settings import LakeSettings
+from lake.snapshot import snapshot
+from lake.storage import Storage, wait_ready
+from transforms.due import Makings, days_read
+from transforms.model import Model
+from transforms.reference import Reference
+from transforms.settings import TransformSettings
+from transforms.statement import DIALECT
+
+AT_ONCE = 31
+"""Partitions a commit: a long backfill goes on where it was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marts:
+    """What every build needs: the lake, all models, and what is known beside the messages."""
+
+    lake: LakeSettings
+    models: Mapping[str, Model]
+    reference: Reference
+    settings: TransformSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What one build did: rows by partition, and the version of the mart that it made, or found."""
+
+    model: str
+    version: int
+    rows: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, int] = field(default_factory=dict)
+    """The version of each table read."""
+
+
+def due(marts: Marts, model: Model) -> list[str]:
+    """The partitions of a mart that are not what they would be now."""
+    store = wait_ready(marts.lake)
+    built = Gold(store, model.table).built()
+    return _makings(marts, store, model).due(built)
+
+
+def build(
+    marts: Marts,
+    model: Model,
+    partitions: Collection[str] | None = None,
+    before_commit: Callable[[], object] = lambda: None,
+) -> Built:
+    """Builds the partitions asked for, or those that are due.
+
+    Raises GoldMoved where another builder was first; then nothing was changed, and it may be repeated.
+    """
+    store = wait_ready(marts.lake)
+    gold = Gold(store, model.table)
+    makings = _makings(marts, store, model)
+    chosen = iter(makings.due(gold.built()) if partitions is None else sorted(partitions))
+    rows: dict[str, int] = {}
+    with engine(marts.lake) as duck:
+        for name in model.reads & marts.reference.tables.keys():
+            duck.hold(name, marts.reference.tables[name])
+        while part := list(islice(chosen, AT_ONCE)):
+            for partition in part:
+                rows[partition] = _make(duck, makings, partition, marts, is_first=partition == part[0])
+            before_commit()
+            numbers = {partition: makings.number(partition) for partition in part}
+            gold.replace(duck.stream(_in_order(model)), numbers)
+    versions = {name: source.version for name, source in makings.sources.items()}
+    return Built(model.name, gold.version, rows, versions)
+
+
+def _makings(marts: Marts, store: Storage, model: Model) -> Makings:
+    sources = {
+        name: marts.reference.snapshot(name) if name in marts.reference.tables else snapshot(store, name)
+        for name in model.reads
+    }
+    given = marts.settings.parameters()
+    return Makings(model, sources, {name: given[name] for name in model.parameters})
+
+
+def _make(duck: Engine, makings: Makings, partition: str, marts: Marts, *, is_first: bool) -> int:
+    """Adds one partition's rows to `made`; how many."""
+    model = makings.model
+    for name, source in makings.sources.items():
+        if name not in marts.reference.tables:
+            duck.open_version(name, source.version, _days(marts, model, name, partition))
+    duck.keep("part", _within(model, partition), makings.parameters)
+    duck.keep("made", "from part" if is_first else "from made union all by name from part", {})
+    return int(duck.select("select count(*) as rows from part")["rows"][0].as_py())
+
+
+def _days(marts: Marts, model: Model, source: str, partition: str) -> Days | None:
+    """The part of a table that a partition is made from; all of one that has no days."""
+    known = TABLES.get(source)
+    column = known.partition_by[0] if known else marts.models[source].about.partition
+    if column is None or partition == WHOLE:
+        return None
+    days = days_read(model, partition)
+    return Days(column, date.fromisoformat(days[0]), date.fromisoformat(days[-1]))
+
+
+def _within(model: Model, partition: str) -> str:
+    """The model's rows of one partition: what it gives of the days around is theirs."""
+    if model.about.partition is None:
+        return model.sql
+    day = exp.cast(exp.Literal.string(partition), exp.DataType.Type.DATE)
+    own = exp.column(model.about.partition, quoted=True).eq(day).sql(DIALECT)
+    return f"select * from (\n{model.sql}\n) where {own}"  # noqa: S608 - the project's own SQL
+
+
+def _in_order(model: Model) -> str:
+    """All columns, in the order in which a partition is written."""
+    order = [name for name in (model.about.partition, *model.about.sort) if name is not None]
+    columns = (exp.column(name, quoted=True) for name in model.columns.names)
+    return exp.select(*columns).from_("made").order_by(*(exp.column(name) for name in order)).sql(DIALECT)
