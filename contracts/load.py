@@ -45,6 +45,7 @@ NOT_MEANING: Final = {
     "thresholds",
     "state_sensor",
     "message_key",
+    "energy_meter",
     "template",
     "document",
 }

@@ -250,6 +250,9 @@ class Contract(Frozen):
     thresholds: dict[str, tuple[Threshold, ...]] = Field({}, description="instead of the catalog's")
     state_sensor: Literal["merged", "per_sensor"] = "merged"
     message_key: Literal["vehicle", "sensor"] = "vehicle"
+    energy_meter: Literal["session", "lifetime"] = Field(
+        "session", description="what the vehicle's charging energy counts since: the plug, or ever"
+    )
     template: dict[str, Filler] = Field({}, description="what encode starts from: key order and fillers")
     document: dict[str, DocumentField] = Field({}, description="how a person sees a vehicle's state")
 

@@ -16,6 +16,10 @@ from lake.settings import LakeSettings
 from lake.storage import Storage, storage
 
 
+HELD = "reference"
+"""A layer of tables that are held and never stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Days:
     """Partitions of a table by date, both ends included. `column` is one of the project's own names."""
@@ -35,7 +39,7 @@ class Engine:
 
     def __init__(self, connected: DuckDBPyConnection, store: Storage) -> None:
         self._connection, self._store = connected, store
-        for layer in LAYERS:
+        for layer in (*LAYERS, HELD):
             connected.execute(f"create schema if not exists {layer}")
 
     def hold(self, table: str, rows: pa.Table) -> None:

@@ -13,7 +13,13 @@ from contracts.registry import Registry
 from lake.gold import WHOLE
 from lake.snapshot import Snapshot
 
-TOPICS = pa.schema([("topic", pa.string()), ("source", pa.string())])
+TOPICS = pa.schema(
+    [
+        ("topic", pa.string()),
+        ("source", pa.string()),
+        ("energy_meter", pa.string()),  # what charging energy counts: a session, or a lifetime
+    ]
+)
 """One row per topic of a contract."""
 
 THRESHOLDS = pa.schema(
@@ -55,7 +61,9 @@ def reference(registry: Registry) -> Reference:
     contracts = registry.contracts.values()
     rows: dict[str, list[dict[str, Any]]] = {
         "reference.topics": [
-            {"topic": topic, "source": each.name} for each in contracts for topic in each.topics
+            {"topic": topic, "source": each.name, "energy_meter": each.energy_meter}
+            for each in contracts
+            for topic in each.topics
         ],
         "reference.thresholds": list(_thresholds(registry)),
         "reference.signals": [

@@ -37,6 +37,46 @@ class TransformSettings(BaseModel):
     )
     """A reading a minute is the slowest that fleets send; a longer gap says nothing of the speed in it."""
 
+    charge_silence_s: float = Field(
+        default=3600, gt=0, description="seconds without any message after which a charge state no longer holds"
+    )
+    """A vehicle that charges sleeps, and wakes up to report every half hour or so."""
+
+    charge_pause_s: float = Field(
+        default=600, ge=0, description="seconds without charging that do not split a session"
+    )
+    """Chargers and cars negotiate anew, and a charger that shares its power waits for its turn."""
+
+    charge_step_s: float = Field(
+        default=1800, ge=0, description="seconds that a charger may take for one step of the SoC that is sent"
+    )
+    """2.3 kW into 100 kWh take 26 minutes for a whole percent."""
+
+    charge_fastest_soc_per_min: float = Field(
+        default=15, gt=0, description="points of SoC a minute above which no charger is"
+    )
+    """Twice what the fastest cars of 2025 took; what rises faster was measured wrong."""
+
+    charge_least_soc: float = Field(
+        default=1, gt=0, description="points of SoC that must rise to be a session, of a vehicle that says no more"
+    )
+    """SoC that is only estimated drifts by less while a car stands."""
+
+    charge_least_s: float = Field(
+        default=300, ge=0, description="seconds in which it must rise, of a vehicle that says no more"
+    )
+    """A battery that rests after a drive corrects its estimate within a few minutes."""
+
+    parked_least_s: float = Field(
+        default=21600, gt=0, description="seconds of standing from which what was lost is worth a row"
+    )
+    """In less, the step of the SoC that is sent is larger than what is lost."""
+
+    battery_least_soc: float = Field(
+        default=20, gt=0, description="points of SoC that a session must add to tell the battery's capacity"
+    )
+    """SoC in whole percents is wrong by up to one point at either end: a tenth of this."""
+
     def parameters(self) -> dict[str, Any]:
         """By the names that models use."""
         return self.model_dump()
