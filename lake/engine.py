@@ -15,7 +15,6 @@ from lake.locations import LAYERS
 from lake.settings import LakeSettings
 from lake.storage import Storage, storage
 
-
 HELD = "reference"
 """A layer of tables that are held and never stored."""
 
@@ -59,10 +58,18 @@ class Engine:
         self._connection.register("rows_streamed", rows)
         self._connection.execute(f"create or replace view {_identifier(table)} as from rows_streamed")
 
-    def keep(self, name: str, sql: str, parameters: Mapping[str, Any]) -> None:
-        """Runs a SELECT and keeps its rows as a table of the engine's own."""
+    def keep(self, name: str, sql: str, parameters: Mapping[str, Any]) -> int:
+        """Runs a SELECT and keeps its rows as a table of the engine's own; how many there are."""
+        return self._count(f'create or replace temp table "{name}" as {sql}', parameters)
+
+    def keep_more(self, name: str, sql: str, parameters: Mapping[str, Any]) -> int:
+        """Adds the rows of another SELECT of the same columns to those kept; how many."""
+        return self._count(f'insert into "{name}" by name {sql}', parameters)
+
+    def _count(self, sql: str, parameters: Mapping[str, Any]) -> int:
         with _failures(sql):
-            self._connection.execute(f'create or replace temp table "{name}" as {sql}', dict(parameters))
+            found = self._connection.execute(sql, dict(parameters)).fetchone()
+        return int(found[0]) if found else 0
 
     def select(self, sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """All rows of one SELECT; QueryFailed names the line where it cannot be run."""

@@ -12,6 +12,7 @@ A crash before 4 leaves nothing; a build that another one has overtaken is refus
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from itertools import islice
 
 from sqlglot import exp
@@ -20,8 +21,8 @@ from lake.engine import Days, Engine, engine
 from lake.gold import WHOLE, Gold
 from lake.schemas import TABLES
 from lake.settings import LakeSettings
-from lake.snapshot import snapshot
-from lake.storage import Storage, wait_ready
+from lake.snapshot import Snapshot, snapshot
+from lake.storage import wait_ready
 from transforms.due import Makings, days_read
 from transforms.model import Model
 from transforms.reference import Reference
@@ -53,13 +54,6 @@ class Built:
     """The version of each table read."""
 
 
-def due(marts: Marts, model: Model) -> list[str]:
-    """The partitions of a mart that are not what they would be now."""
-    store = wait_ready(marts.lake)
-    built = Gold(store, model.table).built()
-    return _makings(marts, store, model).due(built)
-
-
 def build(
     marts: Marts,
     model: Model,
@@ -72,40 +66,38 @@ def build(
     """
     store = wait_ready(marts.lake)
     gold = Gold(store, model.table)
-    makings = _makings(marts, store, model)
-    chosen = iter(makings.due(gold.built()) if partitions is None else sorted(partitions))
+    made_from = makings(marts, model, partial(snapshot, store))
+    chosen = iter(made_from.due(gold.built()) if partitions is None else sorted(partitions))
     rows: dict[str, int] = {}
     with engine(marts.lake) as duck:
         for name in model.reads & marts.reference.tables.keys():
             duck.hold(name, marts.reference.tables[name])
         while part := list(islice(chosen, AT_ONCE)):
             for partition in part:
-                rows[partition] = _make(duck, makings, partition, marts, is_first=partition == part[0])
+                rows[partition] = _make(duck, made_from, partition, marts, is_first=partition == part[0])
             before_commit()
-            numbers = {partition: makings.number(partition) for partition in part}
+            numbers = {partition: made_from.number(partition) for partition in part}
             gold.replace(duck.stream(_in_order(model)), numbers)
-    versions = {name: source.version for name, source in makings.sources.items()}
+    versions = {name: source.version for name, source in made_from.sources.items()}
     return Built(model.name, gold.version, rows, versions)
 
 
-def _makings(marts: Marts, store: Storage, model: Model) -> Makings:
-    sources = {
-        name: marts.reference.snapshot(name) if name in marts.reference.tables else snapshot(store, name)
-        for name in model.reads
-    }
+def makings(marts: Marts, model: Model, look: Callable[[str], Snapshot]) -> Makings:
+    """What the model's partitions would be made from; `look` gives the tables that are stored."""
+    known = marts.reference
+    sources = {name: known.snapshot(name) if name in known.tables else look(name) for name in model.reads}
     given = marts.settings.parameters()
     return Makings(model, sources, {name: given[name] for name in model.parameters})
 
 
-def _make(duck: Engine, makings: Makings, partition: str, marts: Marts, *, is_first: bool) -> int:
+def _make(duck: Engine, made_from: Makings, partition: str, marts: Marts, *, is_first: bool) -> int:
     """Adds one partition's rows to `made`; how many."""
-    model = makings.model
-    for name, source in makings.sources.items():
+    model = made_from.model
+    for name, source in made_from.sources.items():
         if name not in marts.reference.tables:
             duck.open_version(name, source.version, _days(marts, model, name, partition))
-    duck.keep("part", _within(model, partition), makings.parameters)
-    duck.keep("made", "from part" if is_first else "from made union all by name from part", {})
-    return int(duck.select("select count(*) as rows from part")["rows"][0].as_py())
+    keep = duck.keep if is_first else duck.keep_more
+    return keep("made", _within(model, partition), made_from.parameters)
 
 
 def _days(marts: Marts, model: Model, source: str, partition: str) -> Days | None:

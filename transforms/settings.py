@@ -38,7 +38,9 @@ class TransformSettings(BaseModel):
     """A reading a minute is the slowest that fleets send; a longer gap says nothing of the speed in it."""
 
     charge_silence_s: float = Field(
-        default=3600, gt=0, description="seconds without any message after which a charge state no longer holds"
+        default=3600,
+        gt=0,
+        description="seconds without any message after which no charge state holds",
     )
     """A vehicle that charges sleeps, and wakes up to report every half hour or so."""
 
@@ -58,7 +60,9 @@ class TransformSettings(BaseModel):
     """Twice what the fastest cars of 2025 took; what rises faster was measured wrong."""
 
     charge_least_soc: float = Field(
-        default=1, gt=0, description="points of SoC that must rise to be a session, of a vehicle that says no more"
+        default=1,
+        gt=0,
+        description="points of SoC that must rise to be a session, of a vehicle that says no more",
     )
     """SoC that is only estimated drifts by less while a car stands."""
 

@@ -12,9 +12,10 @@ from lake.gold import GoldMoved
 from lake.query import Warehouse
 from lake.settings import LakeSettings
 from tests.transforms.small_lake import NOON, Lake, Reading, speed
-from transforms.build import Marts, build, due
+from transforms.build import Marts, build
 from transforms.load import load_models
 from transforms.model import Model
+from transforms.plan import plan
 from transforms.reference import reference
 from transforms.settings import TransformSettings
 
@@ -31,6 +32,11 @@ def lake(lake_settings: LakeSettings) -> Lake:
 @pytest.fixture
 def marts(lake_settings: LakeSettings) -> Marts:
     return Marts(lake_settings, MODELS, reference(load_registry()), TransformSettings())
+
+
+def due(marts: Marts, model: Model) -> list[str]:
+    """Of one model, whatever those it reads need."""
+    return plan(replace(marts, models={**marts.models, model.name: model})).get(model.name, [])
 
 
 def rows(lake: Lake, sql: str) -> list[tuple[Any, ...]]:
