@@ -18,6 +18,7 @@ from confluent_kafka import TopicPartition as Place
 from broker import errors
 from broker.aside import aside
 from broker.client import MISSING_TOPIC, translate
+from broker.commits import Commits
 from broker.coverage import Coverage, GroupAssignments
 from broker.demand import FetchOnDemand
 from broker.group_options import OffsetReset, group_options
@@ -34,7 +35,7 @@ from broker.runs import split_runs
 from broker.settings import KafkaSettings
 from broker.settle import settled
 from broker.sharing import Sharing
-from broker.stored_offset import NO_LIVES, Lives, StoredOffset, places_of, stored_of
+from broker.stored_offset import NO_LIVES, Lives, StoredOffset, stored_of
 
 __all__ = ["GroupConsumer", "OffsetReset", "RebalanceListener"]
 
@@ -75,6 +76,7 @@ class GroupConsumer:
         self._coverage: Coverage | None = None
         options = group_options(settings, self.group, prefetch, offset_reset, instance_id)
         self._consumer = Consumer({**options, "error_cb": self._health.on_error})
+        self._commits = Commits(self._consumer, self._health, settings)
         demand = FetchOnDemand(self._consumer, prefetch, monotonic)
         self._intake = Intake(
             self._consumer,
@@ -125,6 +127,7 @@ class GroupConsumer:
         away (`broker_down`). Rebalance calls happen inside. Raises OffsetOutOfRange for a partition whose
         next offset the log does not have, at every call until `seek`.
         """
+        self._commits.raise_unanswered()
         self._health.raise_kept()
         self._raise_outside()
         if self._membership is not None:
@@ -155,6 +158,7 @@ class GroupConsumer:
     def positions(self) -> dict[TopicPartition, int]:
         """The next offset to be returned of each owned partition; aborted and control records that were
         passed over count."""
+        self._commits.raise_unanswered()
         known = {
             named(place): place.offset
             for place in self._consumer.position(placed(self._owned))
@@ -189,6 +193,7 @@ class GroupConsumer:
         self, partitions: Iterable[TopicPartition], timeout_s: float = REQUEST_TIMEOUT_S
     ) -> dict[TopicPartition, StoredOffset | None]:
         """As `committed`, with the lives of the topics that the offsets belong to."""
+        self._commits.raise_unanswered()
         try:
             places = self._consumer.committed(placed(partitions), timeout_s)
         except KafkaException as error:
@@ -199,20 +204,13 @@ class GroupConsumer:
         return {named(place): stored_of(place) for place in places}
 
     def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives = NO_LIVES) -> None:
-        """Stores the group's offsets, and returns when the broker has them. If it dies meanwhile, the client
-        waits for an answer as long as a session lasts, and longer; it lets no other call in until then."""
-        if not offsets:
-            return
-        try:
-            results = self._consumer.commit(offsets=places_of(offsets, lives), asynchronous=False)
-        except KafkaException as error:
-            raise self._health.commit_error(error.args[0]) from error
-        for place in results:
-            if place.error is not None:
-                raise self._health.commit_error(place.error)
+        """Stores the group's offsets, and returns when the broker has them; BrokerUnavailable where it has
+        not answered in time. Then they may still be stored."""
+        self._commits.commit(offsets, lives)
 
     def watermarks(self, partition: TopicPartition, timeout_s: float = REQUEST_TIMEOUT_S) -> tuple[int, int]:
         """Log start and log end, asked from the broker; the end is the last stable offset."""
+        self._commits.raise_unanswered()
         try:
             place = Place(*partition)
             return settled(lambda: self._consumer.get_watermark_offsets(place, timeout_s), timeout_s)
@@ -239,8 +237,12 @@ class GroupConsumer:
         ends.
 
         All is given up before the client closes. It may not come back from that: a rebalance in the same
-        moment leaves it waiting for its own thread, seen with librdkafka 2.16.
+        moment leaves it waiting for its own thread, seen with librdkafka 2.16. A client that still waits for
+        the answer to a commit is left to the end of the process, and its membership to that of its session.
         """
+        if self._commits.is_unanswered:
+            log.warning("kafka.close_abandoned", group=self.group, reason="a commit was never answered")
+            return
         if self._membership is not None:
             self._membership.leave()
         if self._sharing is not None:

@@ -21,6 +21,8 @@ from pydantic_settings import (
 from broker.settings import KafkaSettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
+from orchestration.settings import OrchestrationSettings
+from transforms.settings import TransformSettings
 
 PREFIX = "FLEETLAKE_"
 DATA_DIR_VARIABLE = f"{PREFIX}DATA_DIR"
@@ -75,6 +77,8 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     mongo: MongoSettings = MongoSettings()
     ingest: IngestSettings = IngestSettings()
+    transforms: TransformSettings = TransformSettings()
+    dagster: OrchestrationSettings = OrchestrationSettings()
 
     @field_validator("contracts", mode="before")
     @classmethod

@@ -14,6 +14,8 @@ from fleetlake.settings import Settings
 from ingest.metrics import SinkMetrics
 from lake.schemas import BRONZE
 from tests.faults.__main__ import load_cases
+from transforms.document import page
+from transforms.load import load_models
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -65,6 +67,11 @@ def test_the_columns_of_bronze_are_those_of_the_schema() -> None:
     )
     assert listed is not None
     assert [name.strip() for name in listed.group(1).split(",")] == BRONZE.names
+
+
+def test_every_table_of_the_models_is_documented_as_they_say() -> None:
+    """docs/marts.md is written from them: `python -m transforms.document docs/marts.md`."""
+    assert text("docs/marts.md") == page(load_models())
 
 
 @pytest.mark.parametrize("document", DOCS, ids=lambda path: path.name)

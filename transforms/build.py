@@ -17,12 +17,14 @@ from itertools import islice
 
 from sqlglot import exp
 
+from lake.bronze import open_or_create
 from lake.engine import Days, Engine, engine
+from lake.errors import TableMissing
 from lake.gold import WHOLE, Gold
 from lake.schemas import TABLES
 from lake.settings import LakeSettings
 from lake.snapshot import Snapshot, snapshot
-from lake.storage import wait_ready
+from lake.storage import Storage, wait_ready
 from transforms.due import Makings, days_read
 from transforms.model import Model
 from transforms.reference import Reference
@@ -59,15 +61,19 @@ def build(
     model: Model,
     partitions: Collection[str] | None = None,
     before_commit: Callable[[], object] = lambda: None,
+    *,
+    only_due: bool = False,
 ) -> Built:
-    """Builds the partitions asked for, or those that are due.
+    """Builds the partitions asked for, or those that are due; `only_due` leaves out the others of those asked
+    for.
 
     Raises GoldMoved where another builder was first; then nothing was changed, and it may be repeated.
     """
     store = wait_ready(marts.lake)
     gold = Gold(store, model.table)
-    made_from = makings(marts, model, partial(snapshot, store))
-    chosen = iter(made_from.due(gold.built()) if partitions is None else sorted(partitions))
+    made_from = makings(marts, model, partial(_opened, marts, store))
+    due = made_from.due(gold.built()) if partitions is None or only_due else partitions
+    chosen = iter(sorted(due if partitions is None else {*due} & {*partitions}))
     rows: dict[str, int] = {}
     with engine(marts.lake) as duck:
         for name in model.reads & marts.reference.tables.keys():
@@ -80,6 +86,15 @@ def build(
             gold.replace(duck.stream(_in_order(model)), numbers)
     versions = {name: source.version for name, source in made_from.sources.items()}
     return Built(model.name, gold.version, rows, versions)
+
+
+def _opened(marts: Marts, store: Storage, name: str) -> Snapshot:
+    """A table that was never written is one without rows."""
+    try:
+        return snapshot(store, name)
+    except TableMissing:
+        open_or_create(store, TABLES.get(name) or marts.models[name].table)
+        return snapshot(store, name)
 
 
 def makings(marts: Marts, model: Model, look: Callable[[str], Snapshot]) -> Makings:

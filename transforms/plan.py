@@ -3,14 +3,15 @@
 Nothing is remembered between two looks: what was missed, failed or killed is due until it is done.
 """
 
-from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 
 from lake.errors import TableMissing
 from lake.gold import WHOLE
 from lake.snapshot import Snapshot, snapshot
 from lake.storage import Storage, wait_ready
 from transforms.build import Marts, makings
+from transforms.due import Makings, days_read
 from transforms.model import Model
 
 GOLD = "gold."
@@ -21,33 +22,43 @@ def gold_models(marts: Marts) -> list[Model]:
     return [model for name, model in marts.models.items() if name.startswith(GOLD)]
 
 
+def needed(models: Mapping[str, Model], named: Collection[str]) -> set[str]:
+    """The tables named, and all that they are made from, as far as models make them."""
+    found: set[str] = set()
+    left = [*named]
+    while left:
+        name = left.pop()
+        if name in models and name not in found:
+            found.add(name)
+            left += models[name].reads
+    return found
+
+
 def plan(marts: Marts) -> dict[str, list[str]]:
     """The partitions due of each mart, in the order in which they are to be built; marts without any are left
     out. Where a mart is due, so are the partitions that are made from it."""
     store = wait_ready(marts.lake, writes=False)
     found: dict[str, list[str]] = {}
     for model in gold_models(marts):
-        partitions = sorted({*_own(marts, store, model), *_of_sources(marts, model, found)})
+        made_from = makings(marts, model, partial(_newest, store))
+        built = _newest(store, model.name).marks
+        partitions = sorted({*made_from.due(built), *_of_sources(marts, made_from, found)})
         if partitions:
             found[model.name] = partitions
     return found
 
 
-def _own(marts: Marts, store: Storage, model: Model) -> list[str]:
-    """Those whose sources have changed."""
-    return makings(marts, model, lambda name: _newest(store, name)).due(_newest(store, model.name).marks)
-
-
-def _of_sources(marts: Marts, model: Model, due: Mapping[str, list[str]]) -> Iterator[str]:
-    """Those that are made from partitions which are due."""
-    reach = model.about.reach
-    for name in model.reads & due.keys():
-        if model.about.partition is None:
-            yield WHOLE
-        elif marts.models[name].about.partition is not None:
-            for day in map(date.fromisoformat, due[name]):
-                around = range(-reach.after, reach.before + 1)
-                yield from ((day + timedelta(days=days)).isoformat() for days in around)
+def _of_sources(marts: Marts, made_from: Makings, due: Mapping[str, list[str]]) -> Iterator[str]:
+    """Those that are made from partitions which are due; of days, those that any table read has, or will."""
+    model = made_from.model
+    sources = model.reads & due.keys()
+    if model.about.partition is None:
+        yield from ([WHOLE] if sources else [])
+        return
+    days = {day for name in sources for day in due[name]} - {WHOLE}
+    for day in {*made_from.partitions(), *days}:
+        if not days.isdisjoint(days_read(model, day)):
+            yield day
 
 
 def _newest(store: Storage, name: str) -> Snapshot:

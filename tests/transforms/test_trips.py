@@ -13,7 +13,8 @@ from transforms.load import load_models
 from transforms.settings import TransformSettings
 
 MODELS = load_models()
-PARAMETERS = TransformSettings().parameters()
+GIVEN = TransformSettings().parameters()
+PARAMETERS = {name: GIVEN[name] for name in MODELS["gold.trips"].parameters}
 
 KNOWN: Final = {
     "T1_03_29_2021": (49.63, 64.93, 87.54, 15.0),

@@ -1,0 +1,106 @@
+"""`fleetlake materialize`: brings silver and the marts up to date through Dagster, in this process."""
+
+from collections.abc import Collection, Iterator
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestration.assets import Told
+    from orchestration.materialize import Outcome, Request
+    from transforms.build import Marts
+
+DAY = "%Y-%m-%d"
+
+
+def materialize(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="Tables to make, such as gold.trips or trips, and what they read. Default: all."),
+    ] = None,
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=[DAY], help="First day to build, due or not.")
+    ] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=[DAY], help="Last day to build; default: today.")
+    ] = None,
+) -> None:
+    """Bring silver and the marts up to date.
+
+    Without days, what is due: what messages, late ones too, a changed model or a changed threshold have made so.
+    With --from, the days from there on are built again, of the tables named or of all.
+
+    Runs through Dagster, on record in its instance. Exit code 1 if a run or a check failed.
+    """
+    from fleetlake.marts import dagster_home, marts
+    from fleetlake.settings import Settings
+    from orchestration.definitions import definitions
+    from orchestration.instance import instance
+    from orchestration.materialize import run
+
+    settings = Settings()
+    known = marts(settings)
+    named = _named(known.models, models or [])
+    days = _days(first, last, settings.dagster.first_day)
+    code = definitions(known, settings.dagster, _tell)
+    with instance(dagster_home(settings)) as dagster:
+        outcomes = [run(code, dagster, request) for request in _requests(known, named, days)]
+    _conclude(outcomes)
+
+
+def _named(known: Collection[str], given: list[str]) -> set[str]:
+    """The full names of the tables; all where none is given."""
+    found = set()
+    for name in given:
+        matches = {each for each in known if name in (each, each.partition(".")[2])}
+        if not matches:
+            problem = f"there is no table {name}; there are {', '.join(sorted(known))}"
+            raise typer.BadParameter(problem, param_hint="MODELS")
+        found |= matches
+    return found or set(known)
+
+
+def _days(first: datetime | None, last: datetime | None, calendar: date) -> tuple[str, str] | None:
+    if first is None:
+        if last is not None:
+            problem = "it needs --from as well"
+            raise typer.BadParameter(problem, param_hint="--to")
+        return None
+    today = datetime.now(UTC).date()
+    begin, end = first.date(), last.date() if last else today
+    if not calendar <= begin <= end <= today:
+        problem = f"{begin} to {end} are not days in order between {calendar} and today, {today}"
+        raise typer.BadParameter(problem, param_hint="--from")
+    return begin.isoformat(), end.isoformat()
+
+
+def _requests(marts: "Marts", named: set[str], days: tuple[str, str] | None) -> Iterator["Request"]:
+    """The runs, one after the other: what is due is asked when those before it are done."""
+    from lake.schemas import SILVER_SIGNALS
+    from orchestration.materialize import Request, requests_of
+    from transforms.plan import GOLD, needed, plan
+
+    tables = needed(marts.models, named)
+    if SILVER_SIGNALS.name in tables:
+        yield Request([SILVER_SIGNALS.name])
+    yield from requests_of({name: due for name, due in plan(marts).items() if name in tables})
+    again = [name for name in named if name.startswith(GOLD)]
+    if days and again:
+        yield Request(again, *days, only_due=False)
+
+
+def _tell(told: "Told") -> None:
+    days = f", {told.partitions} days" if told.partitions > 1 else ""
+    typer.echo(f"{told.asset:24} {told.rows:>12,} rows in {told.seconds:.1f} s{days}")
+
+
+def _conclude(outcomes: list["Outcome"]) -> None:
+    """What went wrong, and the exit code that says so."""
+    problems = [f"{step}: {what}" for each in outcomes for step, what in each.errors.items()]
+    problems += [f"{check}: {what}" for each in outcomes for check, what in each.failed_checks.items()]
+    for problem in problems:
+        typer.echo(f"FAILED {problem}", err=True)
+    passed = sum(each.passed_checks for each in outcomes)
+    typer.echo(f"{len(outcomes)} runs, {passed} checks passed, {len(problems)} problems")
+    raise typer.Exit(1 if problems else 0)
