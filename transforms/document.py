@@ -14,8 +14,8 @@ Written from `transforms/models/`: each table is one SELECT (`.sql`) and its des
 examples (`.yml`). `fleetlake materialize` brings them up to date; `fleetlake sql` asks them. Times are UTC. A
 name like `trip_still_s` is a threshold: [settings.md](settings.md).
 
-Columns marked *delivery* say how messages came. Another order of arrival, or a second delivery, may change them
-and changes no other column.
+Columns marked *delivery* say how messages came. Another order of arrival, or a second delivery, may change
+them and changes no other column.
 """
 
 

@@ -28,7 +28,7 @@ def materialize(
 ) -> None:
     """Bring silver and the marts up to date.
 
-    Without days, what is due: what messages, late ones too, a changed model or a changed threshold have made so.
+    Without days, what is due: what messages, late ones too, a changed model or threshold have made so.
     With --from, the days from there on are built again, of the tables named or of all.
 
     Runs through Dagster, on record in its instance. Exit code 1 if a run or a check failed.
