@@ -1,8 +1,9 @@
 """Offsets of a group on their way to the broker, one request at a time, and no longer waited for than a stop
 can bear."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaException
@@ -26,6 +27,9 @@ class Commits:
     If the broker dies in a commit, the client waits for the answer as long as a session lasts, and now and
     then as long as the broker is away (librdkafka 2.16, about one time in ten). It lets no other call in
     until then, not even one with a timeout: such a request is left to itself, the client is not touched.
+
+    For the same reason a commit inside a rebalance call has to be made on the thread that polls, and waits
+    for as long as the client does.
     """
 
     client: Consumer
@@ -33,25 +37,39 @@ class Commits:
     settings: KafkaSettings
     timeout_s: float = TIMEOUT_S
     _under_way: Future[list[Place]] | None = None
+    _is_polling: bool = False
 
     def commit(self, offsets: Mapping[TopicPartition, int], lives: Lives) -> None:
         """Returns when the broker has them; BrokerUnavailable where that is not known in time."""
         if not offsets:
             return
         self.raise_unanswered()
-        self._under_way = self._ask(places_of(offsets, lives))
-        wait([self._under_way], self.timeout_s)
-        self.raise_unanswered()
         try:
-            results = self._under_way.result()
+            results = self._answer(places_of(offsets, lives))
         except KafkaException as error:
             raise self.health.commit_error(error.args[0]) from error
         for place in results:
             if place.error is not None:
                 raise self.health.commit_error(place.error)
 
-    def _ask(self, places: list[Place]) -> Future[list[Place]]:
-        return aside(lambda: self.client.commit(offsets=places, asynchronous=False), "kafka-commit")
+    @contextmanager
+    def polling(self) -> Iterator[None]:
+        """While this thread is inside a call of the client that may call back."""
+        self._is_polling = True
+        try:
+            yield
+        finally:
+            self._is_polling = False
+
+    def _answer(self, places: list[Place]) -> list[Place]:
+        if self._is_polling:
+            return self.client.commit(offsets=places, asynchronous=False)
+        self._under_way = aside(
+            lambda: self.client.commit(offsets=places, asynchronous=False), "kafka-commit"
+        )
+        wait([self._under_way], self.timeout_s)
+        self.raise_unanswered()
+        return self._under_way.result()
 
     @property
     def is_unanswered(self) -> bool:

@@ -139,7 +139,8 @@ class GroupConsumer:
         if self._coverage is not None and not self.broker_down:
             self._coverage.look()
         try:
-            messages = self._intake.take(max_records, timeout_s)
+            with self._commits.polling():
+                messages = self._intake.take(max_records, timeout_s)
         except KafkaException as error:
             raise self._translated(error, "polling") from error
         if messages:

@@ -48,8 +48,9 @@ class Outcome:
     passed_checks: int = 0
 
     @property
-    def succeeded(self) -> bool:
-        return not self.errors and not self.failed_checks
+    def problems(self) -> list[str]:
+        """A line for each thing that went wrong; none where all is well."""
+        return [f"{where}: {what}" for where, what in {**self.errors, **self.failed_checks}.items()]
 
 
 def requests_of(plan: Mapping[str, Collection[str]], *, only_due: bool = True) -> Iterator[Request]:

@@ -17,13 +17,14 @@ class OrchestrationSettings(BaseModel):
     first_day: date = Field(
         date(2010, 1, 1), description="days before it are no partitions: what is dated earlier fails a check"
     )
+    look_every_s: int = Field(15, ge=1, description="seconds between two looks of a sensor at the lake")
     silver_every_s: int = Field(
-        60, ge=5, description="least seconds between two increments of silver: a run costs some of CPU"
+        60, ge=1, description="least seconds between two increments of silver: a run costs some of CPU"
     )
     late_every_s: int = Field(
-        600, ge=5, description="least seconds between two increments that read old days as well"
+        600, ge=1, description="least seconds between two increments that read old days as well"
     )
-    today_every_s: int = Field(300, ge=5, description="least seconds between two builds of today")
+    today_every_s: int = Field(300, ge=1, description="least seconds between two builds of today")
     quiet_s: int = Field(
         120, ge=0, description="seconds for which a past day must have got nothing before it is built again"
     )

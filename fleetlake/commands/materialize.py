@@ -1,6 +1,6 @@
 """`fleetlake materialize`: brings silver and the marts up to date through Dagster, in this process."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,8 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from orchestration.assets import Told
-    from orchestration.materialize import Outcome, Request
-    from transforms.build import Marts
+    from orchestration.materialize import Outcome
 
 DAY = "%Y-%m-%d"
 
@@ -33,32 +32,25 @@ def materialize(
 
     Runs through Dagster, on record in its instance. Exit code 1 if a run or a check failed.
     """
-    from fleetlake.marts import dagster_home, marts
+    from fleetlake.materialize import bring_up_to_date
     from fleetlake.settings import Settings
-    from orchestration.definitions import definitions
-    from orchestration.instance import instance
-    from orchestration.materialize import run
+    from transforms.load import load_models
 
     settings = Settings()
-    known = marts(settings)
-    named = _named(known.models, models or [])
-    days = _days(first, last, settings.dagster.first_day)
-    code = definitions(known, settings.dagster, _tell)
-    with instance(dagster_home(settings)) as dagster:
-        outcomes = [run(code, dagster, request) for request in _requests(known, named, days)]
-    _conclude(outcomes)
+    tables = _named(load_models(), models or [])
+    _conclude(bring_up_to_date(settings, _tell, tables, _days(first, last, settings.dagster.first_day)))
 
 
-def _named(known: Collection[str], given: list[str]) -> set[str]:
-    """The full names of the tables; all where none is given."""
-    found = set()
+def _named(known: Collection[str], given: list[str]) -> list[str] | None:
+    """The full names of the tables; None where none is given."""
+    found: list[str] = []
     for name in given:
-        matches = {each for each in known if name in (each, each.partition(".")[2])}
+        matches = [each for each in known if name in (each, each.partition(".")[2])]
         if not matches:
             problem = f"there is no table {name}; there are {', '.join(sorted(known))}"
             raise typer.BadParameter(problem, param_hint="MODELS")
-        found |= matches
-    return found or set(known)
+        found += matches
+    return found or None
 
 
 def _days(first: datetime | None, last: datetime | None, calendar: date) -> tuple[str, str] | None:
@@ -75,21 +67,6 @@ def _days(first: datetime | None, last: datetime | None, calendar: date) -> tupl
     return begin.isoformat(), end.isoformat()
 
 
-def _requests(marts: "Marts", named: set[str], days: tuple[str, str] | None) -> Iterator["Request"]:
-    """The runs, one after the other: what is due is asked when those before it are done."""
-    from lake.schemas import SILVER_SIGNALS
-    from orchestration.materialize import Request, requests_of
-    from transforms.plan import GOLD, needed, plan
-
-    tables = needed(marts.models, named)
-    if SILVER_SIGNALS.name in tables:
-        yield Request([SILVER_SIGNALS.name])
-    yield from requests_of({name: due for name, due in plan(marts).items() if name in tables})
-    again = [name for name in named if name.startswith(GOLD)]
-    if days and again:
-        yield Request(again, *days, only_due=False)
-
-
 def _tell(told: "Told") -> None:
     days = f", {told.partitions} days" if told.partitions > 1 else ""
     typer.echo(f"{told.asset:24} {told.rows:>12,} rows in {told.seconds:.1f} s{days}")
@@ -97,8 +74,7 @@ def _tell(told: "Told") -> None:
 
 def _conclude(outcomes: list["Outcome"]) -> None:
     """What went wrong, and the exit code that says so."""
-    problems = [f"{step}: {what}" for each in outcomes for step, what in each.errors.items()]
-    problems += [f"{check}: {what}" for each in outcomes for check, what in each.failed_checks.items()]
+    problems = [problem for each in outcomes for problem in each.problems]
     for problem in problems:
         typer.echo(f"FAILED {problem}", err=True)
     passed = sum(each.passed_checks for each in outcomes)

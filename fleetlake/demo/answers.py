@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,14 @@ from fleetlake.demo.verdicts import (
     judge_drives,
     judge_maxima,
     judge_rows,
+    judge_tables,
+    judge_trips,
     judge_use_case,
 )
 from fleetlake.settings import Settings, child_environment
 from lake.query import Warehouse, connect
 from lake.state import StateStore
+from orchestration.materialize import Outcome
 
 CLEAN = "nothing lost, nothing doubled"
 
@@ -51,11 +54,14 @@ class Answers:
         letters = facts.dead_letter_ends(self.settings, self.registry)
         return Before(counts, letters, facts.read_maxima(self.settings, self.registry))
 
-    def judge(self, expected: Expected, before: Before) -> Iterator[Verdict]:
-        """Every claim of the demo, one after the other."""
+    def judge(self, expected: Expected, before: Before, made: Sequence[Outcome]) -> Iterator[Verdict]:
+        """Every claim of the demo, one after the other; `made` is how the runs of the transforms ended."""
         with connect(self.settings.lake) as warehouse:
             yield from judge_rows(expected, facts.count_rows(warehouse).since(before.counts))
             yield self._first_use_case(warehouse)
+            yield judge_trips(facts.trip_distances(warehouse, [drive.vehicle for drive in DRIVES]))
+        problems = [problem for outcome in made for problem in outcome.problems]
+        yield judge_tables(sum(outcome.passed_checks for outcome in made), problems)
         letters = facts.count_dead_letters(self.settings, self.registry, before.dead_letters)
         yield judge_dead_letters(expected, letters)
         yield self._second_use_case()

@@ -3,7 +3,7 @@ a user would read it."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,13 @@ where effective_time <= ?::timestamptz
 group by signal
 """
 
+TRIP_DISTANCES = """
+select vehicle_id, sum(distance_km) as distance_km
+from gold.trips
+where vehicle_id in (select unnest(?))
+group by vehicle_id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -48,6 +55,12 @@ class Counts:
     def since(self, before: "Counts") -> "Counts":
         """What was added."""
         return Counts(_difference(self.rows, before.rows), _difference(self.rejected, before.rejected))
+
+
+def trip_distances(warehouse: Warehouse, vehicles: Sequence[str]) -> dict[str, float]:
+    """Kilometres of all trips of each vehicle."""
+    rows = warehouse.query(TRIP_DISTANCES, [list(vehicles)]).table().to_pylist()
+    return {row["vehicle_id"]: row["distance_km"] for row in rows}
 
 
 def count_rows(warehouse: Warehouse) -> Counts:

@@ -19,10 +19,12 @@ FIVE_SYSTEMS = ("tcu", "car", "environment", "pressure", "sensor")
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """One recorded drive: the vehicle is named after its file, `soc` is its last state of charge."""
+    """One recorded drive: the vehicle is named after its file, `soc` is its last state of charge,
+    `distance_km` what its speeds add up to."""
 
     vehicle: str
     soc: float
+    distance_km: float
 
     @property
     def file(self) -> Path:
@@ -30,10 +32,10 @@ class Drive:
 
 
 DRIVES = (
-    Drive("T1_03_29_2021", 15.0),
-    Drive("T2_03_30_2021", 24.5),
-    Drive("T3_05_31_2021", 23.36),
-    Drive("T3_06_07_2021", 47.36),
+    Drive("T1_03_29_2021", 15.0, 49.63),
+    Drive("T2_03_30_2021", 24.5, 52.65),
+    Drive("T3_05_31_2021", 23.36, 15.70),
+    Drive("T3_06_07_2021", 47.36, 19.72),
 )
 
 

@@ -1,6 +1,6 @@
 """What the demo claims: each claim with what was expected, what was found, and whether they agree."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,20 @@ def judge_drives(found: Mapping[str, float]) -> Verdict:
     wanted = {drive.vehicle: drive.soc for drive in DRIVES}
     agrees = all(abs(found.get(vehicle, -1.0) - soc) < 0.005 for vehicle, soc in wanted.items())
     return Verdict("final SoC of the drives", _values(wanted), _values(found), agrees)
+
+
+def judge_trips(found: Mapping[str, float]) -> Verdict:
+    """The distance of each recorded drive, in `gold.trips`; none more than 0.5 % off."""
+    wanted = {drive.vehicle: drive.distance_km for drive in DRIVES}
+    agrees = all(abs(found.get(vehicle, 0.0) - km) <= km * 0.005 for vehicle, km in wanted.items())
+    rounded = {vehicle: round(km, 2) for vehicle, km in found.items()}
+    return Verdict("km of the drives' trips", _values(wanted), _values(rounded), agrees)
+
+
+def judge_tables(passed: int, problems: Sequence[str]) -> Verdict:
+    """Every run of the transforms ended well, and every check of a table passed."""
+    found = f"{passed} passed" + (f"; {'; '.join(problems[:3])}" if problems else "")
+    return Verdict("checks of silver and the marts", f"{passed + len(problems)} passed", found, not problems)
 
 
 def judge_maxima(expected: Expected, before: Mapping[str, float], found: Mapping[str, float]) -> Verdict:

@@ -9,13 +9,15 @@ import pytest
 from rich.console import Console
 
 from fleetlake.demo.facts import Counts
-from fleetlake.demo.plan import DRIVES, USE_CASES, Expected
+from fleetlake.demo.plan import DRIVES, USE_CASES, Drive, Expected
 from fleetlake.demo.tables import tables
 from fleetlake.demo.verdicts import (
     judge_dead_letters,
     judge_drives,
     judge_maxima,
     judge_rows,
+    judge_tables,
+    judge_trips,
     judge_use_case,
 )
 
@@ -59,6 +61,23 @@ def test_a_greater_pressure_of_an_earlier_run_stays() -> None:
     verdict = judge_maxima(EXPECTED, {"V1": 999.0}, {"V1": 950.0, "V2": 800.0})
     assert not verdict.holds
     assert "V1" in verdict.found
+
+
+@pytest.mark.parametrize("drive", DRIVES, ids=lambda drive: drive.vehicle)
+def test_a_trip_that_is_wrong_is_told(drive: Drive) -> None:
+    """By more than half a percent, or one that is missing."""
+    found = {one.vehicle: one.distance_km for one in DRIVES}
+    assert judge_trips(found).holds
+    assert not judge_trips({**found, drive.vehicle: drive.distance_km * 1.006}).holds
+    assert not judge_trips({name: km for name, km in found.items() if name != drive.vehicle}).holds
+
+
+def test_a_check_that_failed_is_told() -> None:
+    """By its own words."""
+    assert judge_tables(7, []).holds
+    verdict = judge_tables(6, ["gold.trips: no_two_at_once: 1 rows are wrong"])
+    assert not verdict.holds
+    assert "no_two_at_once" in verdict.found
 
 
 @pytest.mark.parametrize("drive", DRIVES, ids=lambda drive: drive.vehicle)
