@@ -10,6 +10,8 @@ import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
 CONFIG = "dagster.yaml"
+HOME_VARIABLE = "DAGSTER_HOME"
+"""By which Dagster's own programs find the folder."""
 
 
 def prepare(home: Path) -> Path:

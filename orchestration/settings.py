@@ -14,6 +14,7 @@ class OrchestrationSettings(BaseModel):
     home: Path | None = Field(
         None, description="folder of Dagster's instance; default: dagster in the data folder"
     )
+    in_stack: bool = Field(True, description="whether `fleetlake up` starts its webserver and daemon")
     first_day: date = Field(
         date(2010, 1, 1), description="days before it are no partitions: what is dated earlier fails a check"
     )

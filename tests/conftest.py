@@ -1,5 +1,6 @@
 """Real servers, started once per test run on free loopback ports, and the folders tests write to."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,6 +33,9 @@ __all__ = [  # pytest finds its hooks by name
     "pytest_configure_node",
     "pytest_unconfigure",
 ]
+
+# Three processes that most tests of the stack have no use for; those that have say so.
+os.environ.setdefault("FLEETLAKE_DAGSTER__IN_STACK", "false")
 
 settings.register_profile("fleetlake", deadline=None)  # how long an example takes depends on the machine
 settings.load_profile("fleetlake")

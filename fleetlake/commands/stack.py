@@ -13,6 +13,10 @@ def up(
         bool, typer.Option("--detach", "-d", help="Return when everything is ready; `down` stops it.")
     ] = False,
     no_ingest: Annotated[bool, typer.Option("--no-ingest", help="Servers and topics only.")] = False,
+    no_dagster: Annotated[
+        bool,
+        typer.Option("--no-dagster", help="Without Dagster; `fleetlake materialize` works all the same."),
+    ] = False,
     kafka: Annotated[
         Literal["embedded", "real"] | None,
         typer.Option(
@@ -25,21 +29,25 @@ def up(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
 ) -> None:
-    """Start Kafka, MongoDB and the sinks in the data folder, and watch them. Ctrl-C stops all of it.
+    """Start Kafka, MongoDB, the sinks and Dagster in the data folder, and watch them. Ctrl-C stops all of it.
 
     A server whose address is set explicitly is used instead of one of its own. `make real-services` builds
     Apache Kafka and MinIO.
     """
+    from fleetlake.settings import Settings
     from fleetlake.stack.control import start_detached
     from fleetlake.stack.foreground import run_stack
     from fleetlake.stack.parts import KafkaKind, StoreKind, Wanted
 
+    with_dagster = Settings().dagster.in_stack and not (no_dagster or no_ingest)
     wanted = Wanted(kafka and KafkaKind(kafka), store and StoreKind(store))
     if detach:
-        for line in start_detached(with_sinks=not no_ingest, wanted=wanted):
+        for line in start_detached(with_sinks=not no_ingest, with_dagster=with_dagster, wanted=wanted):
             typer.echo(line)
         return
-    raise typer.Exit(run_stack(with_sinks=not no_ingest, is_quiet=quiet, wanted=wanted))
+    raise typer.Exit(
+        run_stack(with_sinks=not no_ingest, with_dagster=with_dagster, is_quiet=quiet, wanted=wanted)
+    )
 
 
 def down() -> None:

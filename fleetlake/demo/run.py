@@ -57,7 +57,7 @@ class Demo:
         """Returns 0 when every claim holds. Stops the stack it started, unless it is to be kept."""
         is_ours = not is_held(layout_of(Settings().data_dir))
         with ExitStack() as cleanup:
-            self._start(is_ours)
+            self._start(is_ours, stays=keep)
             if is_ours and not keep:
                 cleanup.callback(lambda: self.narrator.say(stop_stack()))
             settings = Settings()
@@ -75,13 +75,13 @@ class Demo:
             self._summarise(verdicts, before, store.count(), stays=keep or not is_ours)
         return 0 if all(verdict.holds for verdict in verdicts) else 1
 
-    def _start(self, is_ours: bool) -> None:
+    def _start(self, is_ours: bool, *, stays: bool) -> None:
         explanation = "An embedded Kafka and MongoDB, the topics, and one process for each sink."
         with self.narrator.stage("Start the local stack", explanation, [command("up", "--detach")]):
             if not is_ours:
                 self.narrator.say("it runs already, and is used as it is")
                 return
-            for line in start_detached(with_sinks=True):
+            for line in start_detached(with_sinks=True, with_dagster=stays and Settings().dagster.in_stack):
                 self.narrator.say(line)
 
     def _look(self, answers: Answers) -> Before:

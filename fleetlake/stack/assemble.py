@@ -24,6 +24,7 @@ class Assembly:
     kafka: str
     mongo: str
     incarnation_file: str | None
+    dagster_port: int
 
 
 def assemble(layout: Layout, wanted: Wanted, report: Report) -> Assembly:
@@ -55,6 +56,7 @@ def assemble(layout: Layout, wanted: Wanted, report: Report) -> Assembly:
         if "mongo" in started
         else masked_url(settings.mongo.uri),
         incarnation_file=incarnation,
+        dagster_port=ports["dagster"],
     )
 
 
@@ -69,7 +71,7 @@ def _require_built(parts: Parts, services: Services) -> None:
 
 def _listeners(parts: Parts) -> Iterable[str]:
     """The names of the ports that these parts need."""
-    yield from ("kafka", "mongo")
+    yield from ("kafka", "mongo", "dagster")
     if parts.kafka is KafkaKind.REAL:
         yield "kafka-controller"
     if parts.store is StoreKind.MINIO:

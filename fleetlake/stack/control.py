@@ -71,14 +71,14 @@ class StackStoppedBadly(Exception):
         super().__init__(f"the stack is stopped, but not every process ended cleanly (log: {log})")
 
 
-def start_detached(*, with_sinks: bool, wanted: Wanted = WHATEVER) -> list[str]:
+def start_detached(*, with_sinks: bool, with_dagster: bool = True, wanted: Wanted = WHATEVER) -> list[str]:
     """Starts the stack in a session of its own; returns what to tell once everything is ready."""
     layout = layout_of(Settings().data_dir)
     if is_held(layout):
         raise _runs_already(layout)
     log = layout.log("up")
     with _own_log(layout, log) as output:
-        process = _spawn(layout, output, _options(wanted, with_sinks=with_sinks))
+        process = _spawn(layout, output, _options(wanted, with_sinks=with_sinks, with_dagster=with_dagster))
     try:
         stack = _await_ready(layout, process, log)
     except BaseException:
@@ -88,9 +88,11 @@ def start_detached(*, with_sinks: bool, wanted: Wanted = WHATEVER) -> list[str]:
     return [*_notes(log), *addresses(stack)]
 
 
-def _options(wanted: Wanted, *, with_sinks: bool) -> Iterator[str]:
+def _options(wanted: Wanted, *, with_sinks: bool, with_dagster: bool) -> Iterator[str]:
     if not with_sinks:
         yield "--no-ingest"
+    if not with_dagster:
+        yield "--no-dagster"
     if wanted.kafka is not None:
         yield from ("--kafka", wanted.kafka)
     if wanted.store is not None:
@@ -169,6 +171,7 @@ def addresses(stack: StackFile) -> list[str]:
         f"kafka  {stack.kafka}",
         f"mongo  {stack.mongo}",
         f"lake   {stack.lake}{at}",
+        *([f"dagster {stack.dagster}"] if stack.dagster else []),
         f"pid    {stack.pid}",
     ]
 

@@ -26,7 +26,7 @@ COUNT_TIMEOUT_SECONDS = 0.5
 COUNT_EVERY_SECONDS = 5.0
 
 
-def run_stack(*, with_sinks: bool, is_quiet: bool, wanted: Wanted) -> int:
+def run_stack(*, with_sinks: bool, with_dagster: bool, is_quiet: bool, wanted: Wanted) -> int:
     """Runs the stack until it is told to stop; returns its exit code."""
     layout = layout_of(Settings().data_dir)
     layout.logs.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,8 @@ def run_stack(*, with_sinks: bool, is_quiet: bool, wanted: Wanted) -> int:
         opened.enter_context(on_hangup(stop.request))
         report = reporting(logger("stack"), screen)
         sinks = SINKS if with_sinks else ()
-        return LocalStack(layout, sinks, report, stop, screen.show, wanted=wanted).run()
+        stack = LocalStack(layout, sinks, report, stop, screen.show, wanted=wanted, with_dagster=with_dagster)
+        return stack.run()
 
 
 def reporting(log: Log, screen: Screen) -> Report:

@@ -71,6 +71,8 @@ class StackFile:
     """Source topics that its sinks were started with; None before they are, and without sinks."""
     lake_endpoint: str | None = None
     """The S3 server of the lake, where one was named or started."""
+    dagster: str | None = None
+    """Address of Dagster's pages, where it was started."""
 
     @property
     def is_running(self) -> bool:

@@ -46,6 +46,7 @@ def read_status(
         "mongo": masked_url(settings.mongo.uri) if has_mongo else None,
         "lake": settings.lake.uri,
         "lake_endpoint": settings.lake.s3.endpoint_url,
+        "dagster": None if stack is None else stack.dagster,
         "processes": [] if stack is None else _processes(stack, now()),
         **(_lag(settings) if has_kafka else {"lag": None, "problem": None}),
         "rates": {sink: round(rate, 1) for sink, rate in sorted(reading.rates.items())},
@@ -110,6 +111,8 @@ def render(status: Status) -> str:
             console.print(f"{name:6} {status[name] or 'does not run'}")
         if status["lake_endpoint"]:
             console.print(f"{'':6} at {status['lake_endpoint']}")
+        if status["dagster"]:
+            console.print(f"dagster {status['dagster']}")
         if status["processes"]:
             console.print(table)
         if status["problem"]:

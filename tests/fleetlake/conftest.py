@@ -86,9 +86,10 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackUnde
     """Nothing runs yet; whatever runs at the end is stopped."""
     for name in [name for name in os.environ if name.startswith("FLEETLAKE_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("FLEETLAKE_DAGSTER__IN_STACK", "false")
     layout = layout_of(tmp_path / "data")
     layout.root.mkdir()
-    layout.ports_file.write_text(json.dumps({"kafka": free_port(), "mongo": free_port()}))
+    layout.ports_file.write_text(json.dumps({name: free_port() for name in ("kafka", "mongo", "dagster")}))
     stack = StackUnderTest(layout)
     yield stack
     stack.command("down")

@@ -130,6 +130,7 @@ def test_wait_and_status_say_it() -> None:
         "mongo": "m",
         "lake": "l",
         "lake_endpoint": None,
+        "dagster": None,
         "processes": [],
         "lag": None,
         "rates": {},
