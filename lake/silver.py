@@ -5,9 +5,7 @@ Every commit carries the transactions of both lanes, so delta-rs refuses one tha
 what another writer of either lane has added meanwhile: no two writers can add the same reading.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -19,9 +17,6 @@ from lake.bronze import open_or_create, store_errors
 from lake.errors import Transient
 from lake.schemas import SILVER_SIGNALS
 from lake.storage import Storage
-
-TOUCHED_DAYS = "touched_days"
-"""In the metadata of a commit: the event dates to which it added readings, as a JSON array."""
 
 NOT_READ = -1
 """Of a lane that has not begun, so that its first increment has something to collide with."""
@@ -82,21 +77,18 @@ class Silver:
             rows = self._table.transaction_version(lane.rows_transaction)
         return None if version in (None, NOT_READ) or rows is None else BronzeRead(version, rows)
 
-    def append(self, rows: pa.RecordBatchReader, lane: Lane, read: BronzeRead, days: Iterable[date]) -> None:
+    def append(self, rows: pa.RecordBatchReader, lane: Lane, read: BronzeRead) -> None:
         """Adds readings that silver has not at this handle's version, and records how far the lane has read.
 
         Raises SilverMoved where another writer was first.
         """
-        touched = {TOUCHED_DAYS: json.dumps([day.isoformat() for day in sorted(days)])}
         try:
             write_deltalake(
                 self._table,
                 rows,
                 mode="append",
                 writer_properties=WRITTEN,
-                commit_properties=CommitProperties(
-                    custom_metadata=touched, app_transactions=list(self._marks(lane, read))
-                ),
+                commit_properties=CommitProperties(app_transactions=list(self._marks(lane, read))),
             )
         except CommitFailedError as error:
             raise SilverMoved(self.version) from error
@@ -107,14 +99,3 @@ class Silver:
             known = read if each is lane else self.read_up_to(each) or BronzeRead(NOT_READ, 0)
             yield Transaction(each.transaction, known.version)
             yield Transaction(each.rows_transaction, known.rows)
-
-    def touched_since(self, version: int) -> Mapping[int, frozenset[date]]:
-        """The days that each later version added readings to, up to this handle's version."""
-        with store_errors(self._storage):
-            count = self.version - version
-            entries = self._table.history(count) if count > 0 else []
-        return {
-            entry["version"]: frozenset(map(date.fromisoformat, json.loads(entry[TOUCHED_DAYS])))
-            for entry in entries
-            if TOUCHED_DAYS in entry
-        }

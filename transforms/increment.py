@@ -61,7 +61,7 @@ def increment(
         added, days = _leave_out_known(duck, model)
         before_commit()
         rows = duck.stream(_in_order(model))
-        silver.append(rows.cast(SILVER_SIGNALS.columns), lane, now, days)
+        silver.append(rows.cast(SILVER_SIGNALS.columns), lane, now)
     return Increment(lane, after, now.version, added, days, is_whole)
 
 

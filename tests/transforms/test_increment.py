@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lake.settings import LakeSettings
-from lake.silver import Lane, Silver, SilverMoved
-from lake.storage import wait_ready
+from lake.silver import Lane, SilverMoved
 from tests.transforms.small_lake import NOON, SIGNALS, Lake, Reading, speed
 from transforms.increment import increment
 
@@ -115,16 +114,6 @@ def test_an_increment_that_ends_before_its_commit_leaves_nothing(lake: Lake) -> 
         increment(lake.settings, SIGNALS, Lane.HOT, before_commit=crash)
     assert lake.silver("value") == []
     assert lake.increment() == [1, 0]
-
-
-def test_a_commit_names_the_days_it_touched(lake: Lake) -> None:
-    """For whoever builds marts of them."""
-    lake.land([speed(1)], [speed(2, days_before=1)], [speed(3, days_before=30)])
-    before = Silver(wait_ready(lake.settings)).version
-    lake.increment()
-    touched = Silver(wait_ready(lake.settings)).touched_since(before)
-    days = [{(NOON - timedelta(days=n)).date() for n in each} for each in ((0, 1), (30,))]
-    assert list(touched.values()) == list(reversed(days))
 
 
 TIMES = st.sampled_from([NOON, NOON - timedelta(days=1), NOON - timedelta(days=3, microseconds=1)])
