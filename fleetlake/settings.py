@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description="further source contracts: a file or folder, several as in PATH, or a JSON list",
     )
+    warehouse: Path | None = Field(
+        None, description="DuckDB file with the marts; default: warehouse/fleetlake.duckdb in the data folder"
+    )
     kafka: KafkaSettings = KafkaSettings()
     lake: LakeSettings = LakeSettings()
     mongo: MongoSettings = MongoSettings()

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from transforms.model import Column, Model
+from transforms.document import described
+from transforms.model import Model
 
 
 def about(model: Model) -> str:
@@ -20,14 +21,9 @@ def column_schema(model: Model) -> dict[str, dg.TableSchema]:
         dg.TableColumn(
             name=name,
             type=column.type.value,
-            description=_described(column),
+            description=described(column),
             constraints=dg.TableColumnConstraints(nullable=not column.required),
         )
         for name, column in model.about.columns.items()
     ]
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
-
-
-def _described(column: Column) -> str:
-    unit = f" [{column.unit}]" if column.unit else ""
-    return f"{column.description}{unit}"

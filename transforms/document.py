@@ -37,6 +37,11 @@ def _section(model: Model) -> Iterator[str]:
     yield ""
 
 
+def described(column: Column) -> str:
+    """What a column is, with its unit."""
+    return f"{column.description} [{column.unit}]" if column.unit else column.description
+
+
 def _row(name: str, column: Column) -> str:
     kind = column.type.value if column.required else f"{column.type.value}, may be null"
     delivery = " *(delivery)*" if column.delivery else ""

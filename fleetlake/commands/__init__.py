@@ -49,6 +49,7 @@ COMMANDS = {
     "checkpoint": Entry(SEND, "checkpoint", "app", "Where the history stands, and repairs of it."),
     "deadletters": Entry(SEND, "deadletters", "app", "Messages that were rejected: list, show, redrive."),
     "materialize": Entry(ASK, "materialize", "materialize", "Bring silver and the marts up to date."),
+    "warehouse": Entry(ASK, "warehouse", "app", "The marts as one DuckDB file."),
     "sql": Entry(ASK, "sql", "sql", "Ask the lake a question in SQL."),
     "state": Entry(ASK, "state", "state", "The latest state of a vehicle, or of all."),
     "state rebuild": Entry(ASK, "audit", "state_rebuild", "Compute the state anew from the history."),
