@@ -51,6 +51,7 @@ COMMANDS = {
     "materialize": Entry(ASK, "materialize", "materialize", "Bring silver and the marts up to date."),
     "warehouse": Entry(ASK, "warehouse", "app", "The marts as one DuckDB file."),
     "sql": Entry(ASK, "sql", "sql", "Ask the lake a question in SQL."),
+    "export": Entry(ASK, "export", "export", "A table, or a part of it, as a file."),
     "state": Entry(ASK, "state", "state", "The latest state of a vehicle, or of all."),
     "state rebuild": Entry(ASK, "audit", "state_rebuild", "Compute the state anew from the history."),
     "audit": Entry(ASK, "audit", "audit", "Prove that nothing was lost or doubled."),

@@ -1,0 +1,52 @@
+"""`fleetlake export`: a table, or the part of it that a condition names, as a file for other tools."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class FileFormat(StrEnum):
+    """What a file holds."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    JSON = "json"
+
+
+def export(
+    table: Annotated[str, typer.Argument(help="Such as gold.trips, silver.signals or bronze.events.")],
+    file_format: Annotated[
+        FileFormat, typer.Option("--format", help="Parquet keeps types; csv and json have times as ISO 8601.")
+    ] = FileFormat.PARQUET,
+    where: Annotated[
+        str | None,
+        typer.Option(help="A condition in SQL: \"event_date >= '2026-01-01' and vehicle_id = 'V1'\"."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The file; default: <table>.<format> here.")
+    ] = None,
+) -> None:
+    """Write a table to a file, which appears when it is complete.
+
+    For a colleague or a training set: `fleetlake export gold.trips --where "event_date >= '2026-01-01'"`.
+    """
+    from fleetlake.answers import write_file
+    from fleetlake.commands.sql import check_output
+    from fleetlake.settings import Settings
+    from lake.query import connect
+
+    file = output or Path(f"{table}.{file_format}")
+    check_output(file, None)
+    if file.suffix.lower() != f".{file_format}":
+        problem = f"{file.name}: it is to hold {file_format}, so its name must end in .{file_format}"
+        raise typer.BadParameter(problem, param_hint="--output")
+    with connect(Settings().lake) as warehouse:
+        known = warehouse.tables()
+        if table not in known:
+            problem = f"there is no table {table}; there are {', '.join(known)}"
+            raise typer.BadParameter(problem, param_hint="TABLE")
+        condition = f" where (\n{where}\n)" if where else ""
+        written = write_file(warehouse.query(f"select * from {table}{condition}"), file)  # noqa: S608 - reads only
+    typer.echo(f"{written:,} rows of {table} in {file}")
