@@ -13,6 +13,9 @@ from orchestration.instance import HOME_VARIABLE, prepare
 
 WEBSERVER, DAEMON = "dagster", "dagster-daemon"
 CODE = ("-m", "fleetlake.dagster_code")
+SINKS_FIRST = ("nice", "-n", "10")
+"""Where processors are scarce: marts may be late, messages may not."""
+
 STOP_SECONDS = 20.0
 """A run that is under way ends itself when its daemon stops; what it has not committed is due again."""
 
@@ -32,4 +35,4 @@ def dagster_specs(settings: Settings, layout: Layout, port: int) -> Iterator[Chi
         DAEMON: ["dagster._daemon", "run", *CODE],
     }
     for name, words in commands.items():
-        yield ChildSpec(name, [sys.executable, "-m", *words], environment, layout.log(name))
+        yield ChildSpec(name, [*SINKS_FIRST, sys.executable, "-m", *words], environment, layout.log(name))
