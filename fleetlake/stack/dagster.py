@@ -27,12 +27,12 @@ def dagster_address(port: int) -> str:
 
 def dagster_specs(settings: Settings, layout: Layout, port: int) -> Iterator[ChildSpec]:
     """Both processes, over one instance in the data folder."""
-    environment = child_environment(
-        {DATA_DIR_VARIABLE: str(layout.root), HOME_VARIABLE: str(prepare(dagster_home(settings)))}
-    )
+    home = str(prepare(dagster_home(settings)))
+    environment = child_environment({DATA_DIR_VARIABLE: str(layout.root), HOME_VARIABLE: home})
     commands = {
         WEBSERVER: ["dagster_webserver", "--host", LOOPBACK, "--port", str(port), *CODE],
         DAEMON: ["dagster._daemon", "run", *CODE],
     }
     for name, words in commands.items():
-        yield ChildSpec(name, [*SINKS_FIRST, sys.executable, "-m", *words], environment, layout.log(name))
+        command = [*SINKS_FIRST, sys.executable, "-m", "orchestration.instance", home, *words]
+        yield ChildSpec(name, command, environment, layout.log(name))
