@@ -1,14 +1,18 @@
 """Silver and the marts brought up to date in this process: what is due, and what is asked for on top."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from fleetlake.marts import dagster_home, marts
 from fleetlake.settings import Settings
+from lake.gold import WHOLE
 from lake.schemas import SILVER_SIGNALS
 from orchestration.assets import Told
+from orchestration.calendar import outside
 from orchestration.definitions import definitions
 from orchestration.instance import instance
 from orchestration.materialize import Outcome, Request, requests_of, run
+from orchestration.settings import OrchestrationSettings
 from transforms.build import Marts
 from transforms.plan import GOLD, needed, plan
 
@@ -28,15 +32,23 @@ def bring_up_to_date(
     named = set(known.models if tables is None else tables)
     code = definitions(known, settings.dagster, tell)
     with instance(dagster_home(settings)) as dagster:
-        return [run(code, dagster, request) for request in _requests(known, named, again)]
+        requests = _requests(known, named, again, settings.dagster)
+        return [run(code, dagster, request) for request in requests]
 
 
-def _requests(known: Marts, named: set[str], again: Days | None) -> Iterator[Request]:
-    """The runs, one after the other: what is due is asked when those before it are done."""
+def _requests(
+    known: Marts, named: set[str], again: Days | None, dagster: OrchestrationSettings
+) -> Iterator[Request]:
+    """The runs, one after the other: what is due is asked when those before it are done. Days that the
+    calendar does not have are left alone: one of them would stop the others."""
     tables = needed(known.models, named)
     if SILVER_SIGNALS.name in tables:
         yield Request([SILVER_SIGNALS.name])
-    yield from requests_of({name: due for name, due in plan(known).items() if name in tables})
+    due = {name: days for name, days in plan(known).items() if name in tables}
+    dated = {day for days in due.values() for day in days} - {WHOLE}
+    wrong = set(outside(dated, dagster, datetime.now(UTC).date()))
+    left = {name: [day for day in days if day not in wrong] for name, days in due.items()}
+    yield from requests_of({name: days for name, days in left.items() if days})
     marts_named = [name for name in named if name.startswith(GOLD)]
     if again and marts_named:
         yield Request(marts_named, *again, only_due=False)

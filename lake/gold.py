@@ -54,9 +54,7 @@ class Gold:
         """What each partition was made from, as its builder recorded it, at this handle's version."""
         return built(self._storage, self._about.name, self.version)
 
-    def replace(
-        self, rows: pa.RecordBatchReader, made_from: Mapping[str, int], note: Mapping[str, str] | None = None
-    ) -> None:
+    def replace(self, rows: pa.RecordBatchReader, made_from: Mapping[str, int]) -> None:
         """Puts `rows` in place of all rows of the partitions that `made_from` names, which may be none.
 
         Raises GoldMoved where another writer was first. A table whose columns are not those of the mart any
@@ -65,7 +63,6 @@ class Gold:
         columns = self._about.columns
         is_same = pa.schema(self._table.schema().to_arrow()).equals(columns)
         properties = CommitProperties(
-            custom_metadata=dict(note) if note else None,
             app_transactions=[Transaction(f"{BUILT}{name}", made) for name, made in made_from.items()],
         )
         with store_errors(self._storage), self._moved():

@@ -106,6 +106,13 @@ def test_wrong_arguments_are_named(
     assert problem in capsys.readouterr().err
 
 
+def test_days_outside_the_calendar_stop_no_others(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clock that is wrong by decades."""
+    lake.land([speed(1)], [speed(2, days_before=20_000)])
+    assert cli.run(["materialize", "signal_minute"]) == 0
+    assert "gold.signal_minute                  1 rows" in capsys.readouterr().out
+
+
 def test_a_lake_without_messages_is_no_error(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
     """Marts without days are made of no rows."""
     assert cli.run(["materialize"]) == 0
