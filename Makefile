@@ -6,9 +6,11 @@ STAMP  := $(VENV)/.installed
 UV_VERSION := 0.13.9
 SERVICES := .services
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
+# Each of the slow ones is several processes itself: three at once take more turns than two processors have.
+PYTEST_SLOW := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-real faults soak check format lock acceptance bench real-services mongo-conformance clean
+.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock acceptance bench real-services mongo-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -31,20 +33,23 @@ up: setup ## start the local stack and watch it
 	@$(BIN)/fleetlake up
 
 test: setup ## run the tests, without the slow ones
-	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) -m 'not slow and not spark'
 
-test-slow: setup ## run the slow tests: whole stacks, crashes, stores that hang
-	@$(PYTEST) -m slow
+test-slow: setup ## run the slow tests: whole stacks, crashes, stores that hang (TESTS=...)
+	@$(PYTEST_SLOW) -m 'slow and not spark' $(TESTS)
 
 test-real: setup real-services ## the tests of the ingest path once more, on Apache Kafka and MinIO (TESTS=...)
-	@FLEETLAKE_REQUIRE=kafka,minio $(PYTEST) --kafka real --store minio $(or $(TESTS),tests/broker tests/ingest tests/lake tests/fleetlake)
+	@FLEETLAKE_REQUIRE=kafka,minio,jdbc $(PYTEST) --kafka real --store minio $(or $(TESTS),tests/broker tests/ingest tests/lake tests/fleetlake)
+
+test-spark: setup spark ## the tests of the models, silver and the marts on Apache Spark
+	@FLEETLAKE_REQUIRE=spark $(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m spark tests/lake tests/transforms
 
 check: setup ## format, lint, types, imports, tests
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) -m 'not slow and not spark'
 
 format: setup ## rewrite the code in the project's format
 	@$(BIN)/ruff format .
@@ -54,12 +59,15 @@ lock: $(VENV)/bin/uv ## pin every dependency with its hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--all-extras --prerelease if-necessary-or-explicit --custom-compile-command 'make lock' \
 		--output-file requirements.txt pyproject.toml requirements-build.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--group spark --constraint requirements.txt --custom-compile-command 'make lock' \
+		--output-file requirements-spark.txt
 
 $(VENV)/bin/uv:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-real-services: $(SERVICES)/kafka/.built $(SERVICES)/minio/.built ## build Apache Kafka and MinIO from package registries (Java 17, Maven, Go)
+real-services: $(SERVICES)/kafka/.built $(SERVICES)/minio/.built $(SERVICES)/duckdb-jdbc/.built ## build Apache Kafka and MinIO, fetch DuckDB's JDBC driver, from package registries (Java 17, Maven, Go)
 
 $(SERVICES)/kafka/.built: infra/local/kafka/pom.xml infra/local/kafka/log4j2.properties
 	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "Apache Kafka needs $$tool (Java 17 or newer, Maven)" >&2; exit 1; }; done
@@ -74,6 +82,29 @@ $(SERVICES)/minio/.built: infra/local/minio/go.mod infra/local/minio/go.sum
 	@echo "building MinIO; this takes some minutes the first time"
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@go build -C infra/local/minio -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/minio" github.com/minio/minio
+	@touch $@
+
+$(SERVICES)/duckdb-jdbc/.built: infra/local/duckdb-jdbc/pom.xml
+	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "DuckDB's JDBC driver needs $$tool (Java 17 or newer, Maven)" >&2; exit 1; }; done
+	@echo "fetching DuckDB's JDBC driver"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn --quiet --batch-mode --file infra/local/duckdb-jdbc/pom.xml dependency:copy-dependencies -DoutputDirectory="$(abspath $(@D))/lib"
+	@touch $@
+
+spark: $(VENV)/.spark $(SERVICES)/spark/.built ## install Apache Spark and fetch Delta's jars, from package registries (Java 17, Maven)
+
+$(VENV)/.spark: requirements-spark.txt | $(STAMP)
+	@echo "installing Apache Spark; this takes some minutes the first time"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements-spark.txt
+	@touch $@
+
+$(SERVICES)/spark/.built: infra/local/spark/pom.xml infra/local/spark/log4j2.properties
+	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "Spark needs $$tool (Java 17 or newer, Maven)" >&2; exit 1; }; done
+	@echo "fetching Delta's jars"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@mvn --quiet --batch-mode --file infra/local/spark/pom.xml dependency:copy-dependencies -DincludeScope=runtime \
+		-DexcludeGroupIds=io.netty,org.antlr,org.scala-lang,org.slf4j -DoutputDirectory="$(abspath $(@D))/lib"
+	@cp infra/local/spark/log4j2.properties $(@D)/
 	@touch $@
 
 acceptance: setup ## the long proofs: sinks killed under load, every kind of bad message, maxima, delay

@@ -108,10 +108,10 @@ class TransactionalProducer(Sender):
         if error is not None and error.code() not in PURGED:
             self._failed(error, message)
 
-    def _await_report(self) -> None:
-        """If it was a message that was refused, its report becomes `first_failure`."""
+    def _await(self, has_come: Callable[[], bool]) -> None:
+        """Polls for what the client library has to say of an error, which may come a moment after it."""
         deadline = self._monotonic() + REPORT_S
-        while self.first_failure is None and self._monotonic() < deadline:
+        while not has_come() and self._monotonic() < deadline:
             self._serve(FULL_QUEUE_POLL_S)
 
     @contextmanager
@@ -126,8 +126,8 @@ class TransactionalProducer(Sender):
 
     def _transaction_error(self, error: KafkaError, step: str, topic: str, size: int) -> errors.BrokerError:
         """Fenced, final, abortable and repeatable as the client library marks them; the rest by code."""
-        if error.code() == KafkaError._FATAL:  # it says no more; what was final comes with the next poll
-            self._serve(0)
+        if error.code() == KafkaError._FATAL:  # it says no more; what was final comes with a poll
+            self._await(lambda: self._final is not None)
             error = self._final or error
         identity, detail = self.transactional_id, error.str()
         if error.code() in FENCED and not error.txn_requires_abort():
@@ -135,7 +135,7 @@ class TransactionalProducer(Sender):
         if error.fatal():
             return errors.ClientFailed(f"{step} of {identity}", error.name(), detail)
         if error.txn_requires_abort() or error.code() == KafkaError._STATE:
-            self._await_report()
+            self._await(lambda: self.first_failure is not None)  # if it was a message that was refused
         if error.txn_requires_abort():
             return errors.Abortable(identity, step, detail)
         if error.code() in TOO_LARGE:

@@ -27,7 +27,11 @@ def problems(contract: Contract, catalog: Catalog) -> Iterator[Problem]:
     yield from _required_problems(contract)
     yield from _overlap_problems(contract)
     yield from _output_problems(contract, catalog)
-    for name in contract.thresholds:
+    for name, thresholds in contract.thresholds.items():
+        for kind, count in Counter(each.kind for each in thresholds).items():
+            if count > 1:
+                problem = f"{count} thresholds of {name} are called {kind}: their anomalies would have one id"
+                yield ("thresholds", name), problem, "give each a kind of its own"
         spec = catalog.get(name)
         if spec is None or spec.type == "text":
             yield (

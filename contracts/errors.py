@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 class ContractError(Exception):
-    """A contract or catalog file cannot be used.
+    """A contract or catalog file cannot be used. Line 0 is the file as a whole.
 
     Operator action: open the file at the line and change the key as the hint says.
     """
@@ -21,6 +21,7 @@ class ContractError(Exception):
     ) -> None:
         self.file, self.line, self.key, self.problem, self.hint = file, line, key, problem, hint
         self.also = tuple(also)
-        where = f"{file}:{line}: {key}: " if key else f"{file}:{line}: "
+        place = f"{file}:{line}" if line else str(file)
+        where = f"{place}: {key}: " if key else f"{place}: "
         text = f"{where}{problem}; {hint}" if hint else f"{where}{problem}"
         super().__init__("\n".join([text, *map(str, self.also)]))

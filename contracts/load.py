@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -70,10 +71,7 @@ def load_registry(extra: Sequence[Path] = ()) -> Registry:
     """The built-in contracts and those of `extra` files and folders; one of an extra file replaces a built-in
     one of the same name."""
     catalog = load_catalog()
-    contracts: dict[str, Contract] = {}
-    for file in _built_in():
-        contract = load_contract(file, catalog)
-        contracts[contract.name] = contract
+    contracts = {contract.name: contract for contract in _built_in()}
     given: dict[str, Path] = {}
     for file in _yaml_files(extra):
         contract = load_contract(file, catalog)
@@ -86,8 +84,9 @@ def load_registry(extra: Sequence[Path] = ()) -> Registry:
     return Registry(catalog, contracts)
 
 
+@cache
 def load_catalog() -> Catalog:
-    """The built-in catalog."""
+    """The built-in catalog, which one process reads once."""
     document = read_document(Path(str(files("contracts") / "catalog.yml")))
     return Catalog(document.build(CatalogFile, known_keys=_CATALOG_KEYS).signals)
 
@@ -132,14 +131,20 @@ def _refuse_shared_topics(file: Path, contract: Contract, contracts: Mapping[str
             raise document.error(key, f"topic {topic} belongs to source {other.name}", "choose another topic")
 
 
-def _built_in() -> Iterator[Path]:
-    return _yaml_files([Path(str(files("contracts") / "sources"))])
+@cache
+def _built_in() -> tuple[Contract, ...]:
+    sources = _yaml_files([Path(str(files("contracts") / "sources"))])
+    return tuple(load_contract(file, load_catalog()) for file in sources)
 
 
 def _yaml_files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(child for child in path.iterdir() if child.suffix in {".yml", ".yaml"})
+            found = sorted(child for child in path.iterdir() if child.suffix in {".yml", ".yaml"})
+            if not found:
+                hint = "a contract is a .yml file in it; name another folder, or leave it out"
+                raise ContractError(path, 0, "", "the folder holds no contract", hint)
+            yield from found
         else:
             yield path
 

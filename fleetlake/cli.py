@@ -38,8 +38,18 @@ class Commands(TyperGroup):
         if name is None or outline is None:
             return name, outline, rest
         command = COMMANDS[name].load(name)
+        _tell_unread_variables()
         accept_everywhere(command, [p for p in self.params if p.name in SHARED_OPTIONS])
         return name, command, rest
+
+
+def _tell_unread_variables() -> None:
+    """A variable with a misspelt name would be silent otherwise, and what it should have set as it was."""
+    from fleetlake.settings import unread_variables
+
+    for name, meant in unread_variables().items():
+        hint = f"did you mean {meant}?" if meant else "`fleetlake doctor --json` shows all there are"
+        typer.echo(f"fleetlake: there is no setting {name}; {hint}", err=True)
 
 
 def accept_everywhere(command: Any, options: Sequence[Any]) -> None:

@@ -95,7 +95,7 @@ def _hint(error: BaseException) -> str:
     """For a server that is away and was never named: the stack is probably not running."""
     home = type(error).__module__.partition(".")[0]
     section = {"broker": ("kafka", "bootstrap_servers"), "lake": ("mongo", "uri")}.get(home)
-    if section is None:
+    if section is None or type(error).__module__ == "lake.spark_session":  # Spark is no part of a stack
         return ""
     from fleetlake.settings import STACK_FILE, Settings, is_explicit
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from fleetlake.marts import dagster_home, marts
+from fleetlake.marts import marts
 from fleetlake.settings import Settings
+from fleetlake.stack.layout import dagster_home
 from lake.gold import WHOLE
 from lake.schemas import SILVER_SIGNALS
 from orchestration.assets import Told
@@ -14,7 +15,7 @@ from orchestration.instance import instance
 from orchestration.materialize import Outcome, Request, requests_of, run
 from orchestration.settings import OrchestrationSettings
 from transforms.build import Marts
-from transforms.plan import GOLD, needed, plan
+from transforms.plan import between, needed, plan
 
 Days = tuple[str, str]
 """The first and the last, both included."""
@@ -27,7 +28,7 @@ def bring_up_to_date(
     again: Days | None = None,
 ) -> list[Outcome]:
     """Runs what is due of the tables and of all that they are made from, by default of all; then builds the
-    days `again` of the tables, due or not. Returns how each run ended."""
+    days `again` of the tables that have rows or may get some, due or not. Returns how each run ended."""
     known = marts(settings)
     named = set(known.models if tables is None else tables)
     code = definitions(known, settings.dagster, tell)
@@ -49,6 +50,5 @@ def _requests(
     wrong = set(outside(dated, dagster, datetime.now(UTC).date()))
     left = {name: [day for day in days if day not in wrong] for name, days in due.items()}
     yield from requests_of({name: days for name, days in left.items() if days})
-    marts_named = [name for name in named if name.startswith(GOLD)]
-    if again and marts_named:
-        yield Request(marts_named, *again, only_due=False)
+    if again:
+        yield from requests_of(between(known, named, *again), only_due=False)

@@ -1,14 +1,14 @@
 """All settings of a process, read once: explicit options, the environment, then a running local stack. The
 only file that touches the environment; what is wrong there is said in one line that names the variable."""
 
+import difflib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from broker.settings import KafkaSettings
+from fleetlake.masking import MASK, shown
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from orchestration.settings import OrchestrationSettings
@@ -61,7 +62,11 @@ class Settings(BaseSettings):
     """The settings of one process. Environment: FLEETLAKE_<SECTION>__<FIELD>, e.g. FLEETLAKE_LAKE__URI."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # as compose files pass on what nobody has set
+        frozen=True,
+        extra="forbid",
     )
 
     data_dir: Path = Field(DEFAULT_DATA_DIR, description="folder of the local stack")
@@ -72,6 +77,10 @@ class Settings(BaseSettings):
     contracts: Annotated[list[Path], NoDecode] = Field(
         default_factory=list,
         description="further source contracts: a file or folder, several as in PATH, or a JSON list",
+    )
+    vehicles: Path | None = Field(
+        None,
+        description="vehicle registry, a .yml or .csv file: fleet, model, battery and time zone of vehicles",
     )
     warehouse: Path | None = Field(
         None, description="DuckDB file with the marts; default: warehouse/fleetlake.duckdb in the data folder"
@@ -104,6 +113,14 @@ class Settings(BaseSettings):
             raise BadSettings(dict(_problems(error))) from None
         except SettingsError as error:
             raise BadSettings(_unreadable_variables(str(error))) from None
+        self._require_files_to_stay()
+
+    def _require_files_to_stay(self) -> None:
+        """History may hold a file for that long before it names it in the log: vacuum must leave it alone."""
+        kept, held = self.lake.maintenance.keep_hours * 3600, self.ingest.store_patience_seconds
+        if kept <= held:
+            problem = f"must be more than {held:g} s, FLEETLAKE_INGEST__STORE_PATIENCE_SECONDS"
+            raise BadSettings({_variable(("lake", "maintenance", "keep_hours")): problem})
 
     @classmethod
     def settings_customise_sources(
@@ -172,81 +189,16 @@ def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **overrides}
 
 
-def unknown_variables() -> list[str]:
-    """Variables with our prefix that no setting reads: probably typing errors."""
-    known = tuple(f"{PREFIX}{name}".upper() for name in Settings.model_fields)
-    names = [name.upper() for name in os.environ if name.upper().startswith(PREFIX)]
-    return sorted(n for n in names if not any(n == k or n.startswith(f"{k}__") for k in known))
-
-
-# -- where a value comes from --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SettingValue:
-    """One setting as a person should see it: secrets are masked."""
-
-    name: str
-    value: Any
-    source: Source
-
-
-def describe(settings: Settings, *, data_dir_is_option: bool = False) -> list[SettingValue]:
-    """Every setting with its value and its source."""
-    explicit = explicit_values()
-    stack = stack_values(settings.data_dir, explicit)
-    has_stack = (settings.data_dir / STACK_FILE).exists()
-    found = []
-    for path, value in _leaves(settings.model_dump()):
-        source: Source = "default"
-        if _has(explicit, path):
-            source = "option" if data_dir_is_option and path == ("data_dir",) else "environment"
-        elif _has(stack, path):
-            source = "stack" if has_stack else "data folder"
-        found.append(SettingValue(".".join(path), _shown(path, value), source))
-    return found
-
-
-MASK = "***"
-SECRET_WORDS = ("password", "secret", "token", "credential", "jaas", "key.pem")
-
-
-def _shown(path: tuple[str, ...], value: Any) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, SecretStr) or any(word in path[-1].lower() for word in SECRET_WORDS):
-        return MASK
-    if isinstance(value, list):
-        return [str(each) for each in value]
-    if isinstance(value, int | float):
-        return value
-    return masked_url(str(value))
-
-
-def masked_url(text: str) -> str:
-    """An address without the password it may carry."""
-    scheme, separator, rest = text.partition("://")
-    credentials, at, host = rest.rpartition("@")
-    if not separator or not at:
-        return text
-    user = credentials.partition(":")[0]
-    return f"{scheme}://{user}:{MASK}@{host}"
-
-
-def _leaves(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, name))
-        else:
-            yield (*path, name), value
-
-
-def _has(values: Any, path: tuple[str, ...]) -> bool:
-    for name in path:
-        if not isinstance(values, Mapping) or name not in values:
-            return False
-        values = values[name]
-    return True
+def unread_variables() -> dict[str, str | None]:
+    """Variables with our prefix that no setting reads, probably typing errors; with what may be meant."""
+    known = [f"{PREFIX}{name}".upper() for name in Settings.model_fields]
+    unread = {}
+    for name in sorted(name.upper() for name in os.environ if name.upper().startswith(PREFIX)):
+        section, dots, field = name.partition("__")
+        if section not in known:
+            near = difflib.get_close_matches(section, known, n=1, cutoff=0.8)
+            unread[name] = f"{near[0]}{dots}{field}" if near else None
+    return unread
 
 
 def _section(values: Values, name: str) -> Mapping[str, Any]:
@@ -257,16 +209,13 @@ def _section(values: Values, name: str) -> Mapping[str, Any]:
     return {field: getattr(section, field) for field in getattr(section, "model_fields_set", ())}
 
 
-# -- what is wrong -------------------------------------------------------------------------------------------
-
-
 def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
     for problem in error.errors():
         path = tuple(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             yield _variable(path), "there is no such setting"
             continue
-        given = _shown(path, problem["input"])
+        given = shown(path, problem["input"])
         yield _variable(path), f"{problem['msg']} (it is {given!r})"
 
 

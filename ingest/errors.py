@@ -37,16 +37,19 @@ class OperatorNeeded(SinkError):
 class TopicRecreated(Recoverable):
     """A topic was deleted and made again, or its broker's log may have gone back.
 
-    Operator action: none needed if that was intended. History goes on with the new log under its new
-    identity; messages of the old one that were not landed are gone, and `fleetlake audit` tells the last
-    offset landed.
+    It ends the process because a Kafka client that has seen the former topic may never read of the new one:
+    it takes no leader whose epoch is lower than the one that it knows (librdkafka 2.16, its issue 4898), and
+    the epochs of a new topic begin at 0.
+
+    Operator action: none needed if that was intended. The restarted sink goes on with the new log; messages
+    of the old one that were not landed are gone, and `fleetlake audit` tells the last offset landed.
     """
 
     def __init__(self, topic: str, before: str, now: str) -> None:
         self.topic, self.before, self.now = topic, before, now
         super().__init__(
-            f"topic {topic} is another one now (identity {now}, was {before}): the buffer was dropped; "
-            "a restart lands the new log from its start"
+            f"topic {topic} is another one now (identity {now}, was {before}): "
+            "a restart reads the new log from its start"
         )
 
 

@@ -45,10 +45,11 @@ class OwnedPartitions:
         """Takes over `partitions` beside those owned; returns where each of all of them goes on.
 
         Nothing may be buffered. Where a partition goes on is what the table says; only a partition that
-        bronze has never seen begins at `first_offset`, which the next commit records.
+        bronze has never seen begins at `first_offset`, which the next commit records. TopicRecreated if a
+        topic is no longer the one that this process has read of before.
         """
         wanted = {*self.next_offsets, *partitions}
-        self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))
+        self.topic_ids |= self._same_lives({key.topic for key in wanted})
         found = self.committer.adopt(self.key(partition) for partition in wanted)
         self._refuse_lost_checkpoints(partition for partition in wanted if found[self.key(partition)] is None)
         self._refuse_logs_that_went_back(wanted, found)
@@ -97,10 +98,7 @@ class OwnedPartitions:
 
     def check_identities(self) -> None:
         """TopicRecreated if a topic is no longer the one whose rows are buffered."""
-        now = self.identities.read(sorted({partition.topic for partition in self.next_offsets}))
-        for topic, topic_id in now.items():
-            if topic_id != self.topic_ids[topic]:
-                raise TopicRecreated(topic, self.topic_ids[topic], topic_id)
+        self._same_lives({partition.topic for partition in self.next_offsets})
 
     def key(self, partition: TopicPartition) -> BronzePartition:
         """The partition as bronze names it."""
@@ -119,6 +117,15 @@ class OwnedPartitions:
         """What the table has of partitions; those that it knows nothing of are left out."""
         found = {partition: self.committer.owned[self.key(partition)] for partition in partitions}
         return {partition: offset for partition, offset in found.items() if offset is not None}
+
+    def _same_lives(self, topics: Iterable[str]) -> dict[str, str]:
+        """The identities of topics, which are those of first contact."""
+        now = dict(self.identities.read(sorted(topics)))
+        for topic, topic_id in now.items():
+            known = self.topic_ids.get(topic, topic_id)
+            if topic_id != known:
+                raise TopicRecreated(topic, known, topic_id)
+        return now
 
     def _refuse_lost_checkpoints(self, new: Iterable[TopicPartition]) -> None:
         """CheckpointMissing for a partition without a checkpoint that has rows all the same."""

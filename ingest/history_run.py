@@ -19,11 +19,12 @@ from ingest.history_buffer import HistoryBuffer
 from ingest.history_commit import Abandoned, Committer
 from ingest.history_partitions import OwnedPartitions
 from ingest.metrics import SinkMetrics
-from ingest.process import Stop, Target, Ticker, answered, logger, serving_metrics
+from ingest.process import Checkpoints, Stop, Target, Ticker, answered, logger, serving_metrics
 from ingest.settings import IngestSettings
 from ingest.slots import lease
 from ingest.steps import Steps
 from ingest.store_trouble import StoreTrouble
+from ingest.went_back import went_back
 from lake.bronze import Bronze, BronzePartition
 from lake.probe import check_usable
 from lake.settings import LakeSettings
@@ -91,27 +92,31 @@ def run(
             pause=stop.wait,
             done=done,
         )
-        ends = answered(lambda: _checked_ends(kafka, topics, bronze, identities), stop, log)
-        target = Target(ends) if until_caught_up else None
+        target = answered(lambda: _checked_target(kafka, topics, bronze, identities), stop, log)
         try:
             with serving_metrics(metrics, ingest) as port:
                 log.info("started", topics=topics, lake=lake.uri, metrics_port=port)
                 consumer.subscribe(topics, sink)
-                _loop(sink, stop, target, lambda: _checkpoints(bronze, identities, ends))
+                _loop(
+                    sink,
+                    stop,
+                    target if until_caught_up else None,
+                    lambda: _checkpoints(bronze, identities, target.ends),
+                )
                 sink.finish()
         except Abandoned as error:
             raise Shutdown(SINK, ingest.shutdown_seconds) from error
         finally:
             sink.end()
             consumer.close()
-    log.info("stopped", caught_up=target is not None and not stop.requested)
+    log.info("stopped", caught_up=until_caught_up and not stop.requested)
 
 
 def _loop(
     sink: HistorySink,
     stop: Stop,
     target: Target | None,
-    checkpoints: Callable[[], dict[TopicPartition, int | None]],
+    checkpoints: Callable[[], Checkpoints],
 ) -> None:
     check = Ticker(CAUGHT_UP_SECONDS)
     while not stop.requested:
@@ -122,11 +127,11 @@ def _loop(
             return
 
 
-def _checked_ends(
+def _checked_target(
     kafka: KafkaSettings, topics: Sequence[str], bronze: Bronze, identities: TopicIdentities
-) -> dict[TopicPartition, int]:
+) -> Target:
     """The log's ends; CheckpointOutsideLog if any checkpoint of the group lies before its log. Who owns the
-    partition finds one that lies behind it, and records that."""
+    partition finds one that lies behind it, and records that: until then the target is not reached."""
     offsets = Offsets(kafka)
     starts = offsets.starts(topics)
     checkpoints = _checkpoints(bronze, identities, starts)
@@ -135,15 +140,32 @@ def _checked_ends(
         low, high = starts[partition], ends[partition]
         if checkpoint is not None and checkpoint < low:
             raise CheckpointOutsideLog(partition, checkpoint, low, high)
-    return ends
+    behind = Target.after(checkpoints, ends).refused
+    return Target(ends, {**behind, **_went_back(bronze, identities, checkpoints)})
 
 
 def _checkpoints(
     bronze: Bronze, identities: TopicIdentities, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, int | None]:
+) -> Checkpoints:
     """What the whole group has landed, whichever process did it."""
+    keys = _keys(identities, partitions)
+    found = Bronze(bronze.storage).checkpoints(keys)
+    return {keys[key]: offset for key, offset in found.items()}
+
+
+def _went_back(bronze: Bronze, identities: TopicIdentities, checkpoints: Checkpoints) -> Checkpoints:
+    """Those that are recorded not to have been reached by their logs."""
+    keys = _keys(identities, checkpoints)
+    suspects = went_back(
+        Bronze(bronze.storage), {key: checkpoints[partition] for key, partition in keys.items()}
+    )
+    return {keys[key]: checkpoints[keys[key]] for key in suspects}
+
+
+def _keys(
+    identities: TopicIdentities, partitions: Iterable[TopicPartition]
+) -> dict[BronzePartition, TopicPartition]:
+    """Partitions by the names that the table has for them."""
     partitions = list(partitions)
     topic_ids = identities.read(sorted({partition.topic for partition in partitions}))
-    keys = {BronzePartition(topic_ids[key.topic], key.partition): key for key in partitions}
-    fresh = Bronze(bronze.storage)
-    return {keys[key]: offset for key, offset in fresh.checkpoints(keys).items()}
+    return {BronzePartition(topic_ids[key.topic], key.partition): key for key in partitions}

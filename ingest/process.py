@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TextIO, TypeVar, cast
+from typing import Self, TextIO, TypeVar, cast
 
 import structlog
 from prometheus_client import start_http_server
@@ -92,15 +92,29 @@ def answered(ask: Callable[[], T], stop: Stop, log: Log) -> T:
         stop.sleep(RETRY_SECONDS)
 
 
+Checkpoints = Mapping[TopicPartition, int | None]
+"""Where a group stands, whichever of its processes got there; None where it stands nowhere yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The log ends that `--until-caught-up` waits for, as they were when the process began."""
 
     ends: Mapping[TopicPartition, int]
+    refused: Checkpoints = field(default_factory=dict)
+    """Those that cannot be gone on from, like one behind its log's end. They are reached by no number: who
+    owns the partition ends with an error, or moves them."""
 
-    def reached(self, checkpoints: Mapping[TopicPartition, int | None]) -> bool:
+    @classmethod
+    def after(cls, checkpoints: Checkpoints, ends: Mapping[TopicPartition, int]) -> Self:
+        """Of checkpoints that were asked for before the ends: a log cannot have grown shorter since."""
+        return cls(ends, {key: found for key, found in checkpoints.items() if (found or 0) > ends[key]})
+
+    def reached(self, checkpoints: Checkpoints) -> bool:
         """Whether everything before the ends is done; an empty partition needs no checkpoint."""
-        return all(not end or (checkpoints.get(key) or 0) >= end for key, end in self.ends.items())
+        return all((checkpoints.get(key) or 0) >= end for key, end in self.ends.items()) and not any(
+            checkpoints.get(key) == refused for key, refused in self.refused.items()
+        )
 
 
 def collect_garbage_seldom() -> None:

@@ -1,6 +1,6 @@
 """A routes process from start to stop: a slot, its surroundings, the sink's loop, a clean end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -10,9 +10,10 @@ from broker.admin import Admin
 from broker.consumer import GroupConsumer
 from broker.errors import BrokerError, Transient
 from broker.identity import TopicIdentities
-from broker.offsets import group_offsets, log_ends, start_offsets
+from broker.offsets import group_offsets, log_ends, log_starts, start_offsets
 from broker.producer import TransactionalProducer
 from broker.reader import PartitionReader
+from broker.record import TopicPartition
 from broker.renewing import RenewingProducer
 from broker.settings import KafkaSettings
 from broker.topics import wait_topics
@@ -21,7 +22,7 @@ from ingest.decoding import RunDecoder
 from ingest.errors import OperatorNeeded, Shutdown
 from ingest.maxima import Maxima
 from ingest.metrics import SinkMetrics
-from ingest.process import Log, Stop, Target, Ticker, answered, logger, serving_metrics
+from ingest.process import Checkpoints, Log, Stop, Target, Ticker, answered, logger, serving_metrics
 from ingest.redrive import redrive_group
 from ingest.router import Router, maxima_of
 from ingest.routes import SINK, RoutesSink
@@ -145,7 +146,7 @@ class RoutesProcess:
             with serving_metrics(self.metrics, self.ingest) as port:
                 self.log.info("started", topics=self.read_topics, name=slot.name, metrics_port=port)
                 consumer.subscribe(self.read_topics, sink)
-                caught_up = self._loop(sink, consumer, self._goals() if until_caught_up else [])
+                caught_up = self._loop(sink, consumer, self._goals(consumer) if until_caught_up else [])
                 sink.finish()
         finally:
             sink.end()
@@ -259,7 +260,7 @@ class RoutesProcess:
                 continue
             try:
                 target = target or goals.pop(0)()
-                if target.reached(consumer.committed(list(target.ends))):
+                if target.reached(self._checkpoints(consumer, target.ends)):
                     target = None
             except Transient as error:
                 self.log.warning("broker_away", reason=str(error))
@@ -267,9 +268,21 @@ class RoutesProcess:
                 return True
         return False
 
-    def _goals(self) -> list[Callable[[], Target]]:
+    def _goals(self, consumer: GroupConsumer) -> list[Callable[[], Target]]:
         """The sources' ends as they are now; then the internal topics', as they are when those are
         reached."""
-        ends = answered(lambda: log_ends(self.kafka, self.registry.topics()), self.stop, self.log)
-        sources = Target(ends)
-        return [lambda: sources, lambda: Target(log_ends(self.kafka, list(self.maxima)))]
+        sources = answered(lambda: self._target(consumer, self.registry.topics()), self.stop, self.log)
+        return [lambda: sources, lambda: self._target(consumer, list(self.maxima))]
+
+    def _target(self, consumer: GroupConsumer, topics: Sequence[str]) -> Target:
+        self._lives.check()
+        checkpoints = self._checkpoints(consumer, log_starts(self.kafka, topics))
+        return Target.after(checkpoints, log_ends(self.kafka, topics))
+
+    def _checkpoints(self, consumer: GroupConsumer, partitions: Iterable[TopicPartition]) -> Checkpoints:
+        """The group's offsets; None for one that belongs to a topic of before under the same name."""
+        lives, stored = self._lives.of_offsets(), consumer.stored(partitions)
+        return {
+            key: None if found is None or not found.belongs_to(lives.get(key.topic, "")) else found.offset
+            for key, found in stored.items()
+        }

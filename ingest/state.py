@@ -89,6 +89,7 @@ class StateSink:
         try:
             self._settle()
             self._return_astray()
+            self._end_if_made_again()
             if not self._may_poll():
                 return
             polled = self.consumer.poll(POLL_RECORDS, POLL_SECONDS)
@@ -307,6 +308,12 @@ class StateSink:
         for key, offset in self.places.adopt(owned).items() if owned else ():
             self.consumer.seek(key, offset)
         self._astray.clear()
+
+    def _end_if_made_again(self) -> None:
+        """TopicRecreated once everything is written: what was read of the former topic is nowhere else."""
+        reason = self.places.made_again
+        if reason is not None and self._write_all(self.settings.revoke_seconds):
+            raise reason
 
     def _begin_at_log_start(self, error: OffsetOutOfRange) -> None:
         key = TopicPartition(error.topic, error.partition)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from broker.record import TopicPartition
+from ingest.errors import TopicRecreated
 from ingest.process import Log
 from lake.state_marks import Held, Mark, Reach
 
@@ -59,6 +60,8 @@ class StatePlaces:
     server: str = ""
     topic_ids: dict[str, str] = field(default_factory=dict)
     next_offsets: Offsets = field(default_factory=dict)
+    _first_ids: dict[str, str] = field(default_factory=dict)
+    """Of the topics that the client has met first."""
     _committed: Offsets = field(default_factory=dict)
     _marked: Offsets = field(default_factory=dict)
     _unmarked: set[TopicPartition] = field(default_factory=set)
@@ -68,6 +71,7 @@ class StatePlaces:
         """Takes partitions over, or looks again where those owned already must go on; returns where."""
         wanted = list(partitions)
         self.topic_ids |= self.identities.read(sorted({key.topic for key in wanted}))
+        self._first_ids = self.topic_ids | self._first_ids
         collection_id, server = self.marks.collection_id(), self.marks.server_life()
         held = self.marks.read(collection_id)
         begins = self.marks.goes_on_at(collection_id)
@@ -111,6 +115,14 @@ class StatePlaces:
         """Owned partitions whose topic is another one now."""
         found = self.identities.read(sorted({key.topic for key in self.next_offsets}))
         return [key for key in self.next_offsets if found[key.topic] != self.topic_ids[key.topic]]
+
+    @property
+    def made_again(self) -> TopicRecreated | None:
+        """Why the client must not be relied on any more: a topic is not the one that it has met first."""
+        for topic, first in self._first_ids.items():
+            if self.topic_ids[topic] != first:
+                return TopicRecreated(topic, first, self.topic_ids[topic])
+        return None
 
     @property
     def is_uncommitted(self) -> bool:

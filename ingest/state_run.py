@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from broker.consumer import GroupConsumer
 from broker.identity import TopicIdentities
-from broker.offsets import log_ends
+from broker.offsets import log_ends, log_starts
 from broker.prefetch import LATENCY
 from broker.ready import wait_topics
 from broker.settings import KafkaSettings
@@ -81,13 +81,15 @@ def run(
             done=done,
         )
         try:
-            ends = (
-                answered(lambda: log_ends(kafka, registry.topics()), stop, log) if until_caught_up else None
+            target = (
+                answered(lambda: _target(kafka, registry, sink.places), stop, log)
+                if until_caught_up
+                else None
             )
             with serving_metrics(metrics, ingest) as port:
                 log.info("started", name=slot.name, database=mongo.database, metrics_port=port)
                 consumer.subscribe(registry.topics(), sink)
-                _loop(sink, stop, None if ends is None else Target(ends))
+                _loop(sink, stop, target)
                 sink.finish()
         except WriterFailed as error:
             raise (error.__cause__ or error) from None
@@ -95,6 +97,13 @@ def run(
             sink.end()
             consumer.close()
     log.info("stopped", caught_up=until_caught_up and not stop.requested)
+
+
+def _target(kafka: KafkaSettings, registry: Registry, places: StatePlaces) -> Target:
+    """The log's ends of now. A group that stands behind them is put right by whoever owns the partition."""
+    topics = registry.topics()
+    checkpoints = places.group_committed(log_starts(kafka, topics))
+    return Target.after(checkpoints, log_ends(kafka, topics))
 
 
 def _loop(sink: StateSink, stop: Stop, target: Target | None) -> None:

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from lake.bronze_passed import Passed
 from lake.duck import BATCH_ROWS, connection, failure, scan
 from lake.schemas import BRONZE_EVENTS
 from lake.settings import LakeSettings
@@ -112,6 +113,22 @@ order by source, first_us
 """
 
 
+LANDED_SINCE = """
+create view events as
+select landed.*
+from {events} as landed left join passed using (topic_id, partition)
+where ingest_date >= (select first_day from landed_from) and "offset" >= coalesce(next_offset, 0)
+"""
+
+AGAIN = """
+select topic_id, topic, partition, min("offset") as first, max("offset") as last, count(*) as rows
+from {events} join passed using (topic_id, partition)
+where ingest_date > ? and "offset" < next_offset
+group by topic_id, topic, partition
+order by topic, partition, topic_id
+"""
+
+
 class LandedPartition(NamedTuple):
     """One partition of one life of a topic: rows in bronze, offsets between first and last that are not
     there, and rows beyond the first at one coordinate."""
@@ -134,6 +151,17 @@ class Gap(NamedTuple):
     partition: int
     first: int
     last: int
+
+
+class Again(NamedTuple):
+    """Rows at offsets that history had passed days before they were landed: `first` to `last`."""
+
+    topic_id: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+    rows: int
 
 
 class Doubled(NamedTuple):
@@ -179,6 +207,7 @@ class LandedCoordinates:
 
     version: int
     _connection: DuckDBPyConnection
+    _again: tuple[Again, ...] = ()
 
     def partitions(self) -> list[LandedPartition]:
         """Every partition that has rows, ordered by topic and partition."""
@@ -192,6 +221,10 @@ class LandedCoordinates:
     def doubled(self) -> Iterator[Doubled]:
         """Coordinates that stand in bronze more than once, in the same order."""
         return (Doubled(*row) for row in self._rows(DOUBLED))
+
+    def again(self) -> Sequence[Again]:
+        """What was landed anew below the offsets that the answers begin at."""
+        return self._again
 
     def payloads(
         self, topic_id: str, topic: str, partition: int, first: int, last: int
@@ -230,15 +263,40 @@ class LandedCoordinates:
 
 
 @contextmanager
-def landed_coordinates(settings: LakeSettings, version: int) -> Iterator[LandedCoordinates]:
-    """Reads the coordinates of bronze at `version`; the answers live as long as the block."""
+def landed_coordinates(
+    settings: LakeSettings, version: int, since: Passed | None = None
+) -> Iterator[LandedCoordinates]:
+    """Reads the coordinates of bronze at `version`; the answers live as long as the block.
+
+    With `since`, of the rows only that were landed after it.
+    """
     with connection(settings) as connected:
         try:
             connected.execute("set global preserve_insertion_order = false")
             events = scan(storage(settings).table(BRONZE_EVENTS.name), version)
-            connected.execute(f"create view events as from {events}")
+            again: list[Again] = []
+            if since is None:
+                connected.execute(f"create view events as from {events}")
+            else:
+                _hold(connected, since)
+                connected.execute(LANDED_SINCE.format(events=events))
+                rows = connected.execute(AGAIN.format(events=events), [since.moment.date()]).fetchall()
+                again = [Again(*row) for row in rows]
             connected.execute(PARTITIONS)
             connected.execute(BREAKS)
-            yield LandedCoordinates(version, connected)
+            yield LandedCoordinates(version, connected, tuple(again))
         except duckdb.Error as error:
             raise failure(error, "") from error
+
+
+def _hold(connected: DuckDBPyConnection, since: Passed) -> None:
+    """Which offsets were landed before: tables of the connection's own."""
+    connected.execute("create table landed_from as select ?::date as first_day", [since.first_day])
+    connected.execute("create table passed (topic_id varchar, partition integer, next_offset bigint)")
+    rows = [(*partition, offset) for partition, offset in since.checkpoints.items()]
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        connected.execute(
+            "insert into passed select unnest(?::varchar[]), unnest(?::integer[]), unnest(?::bigint[])",
+            columns,
+        )

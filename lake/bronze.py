@@ -50,6 +50,12 @@ class BronzePartition(NamedTuple):
     def transaction(self) -> str:
         return f"{self.topic_id}/{self.partition}"
 
+    @classmethod
+    def of(cls, transaction: str) -> "BronzePartition | None":
+        """Whose checkpoint a transaction is; None of what else the table keeps, which has a prefix."""
+        topic_id, _, number = transaction.rpartition("/")
+        return None if ":" in topic_id or not number.isdecimal() else cls(topic_id, int(number))
+
 
 @dataclass
 class Bronze:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from deltalake.transaction import AddAction
 from pyarrow.fs import FileSystem
 
+from lake.durable import sync
 from lake.errors import StoreUnavailable
 from lake.room import naming_a_full_disk
 from lake.schemas import BRONZE, BRONZE_PARTITION
@@ -85,14 +86,22 @@ class BronzeFile:
                 self._low[name] = min(self._low.get(name, bounds["min"]), bounds["min"])
                 self._high[name] = max(self._high.get(name, bounds["max"]), bounds["max"])
 
-    def close(self) -> AddAction:
-        """Finishes the file and makes it durable; returns what a commit needs to add it."""
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return int(self._sink.tell())
+
+    def close(self, *, is_new_data: bool = True) -> AddAction:
+        """Finishes the file and makes it durable; returns what a commit needs to add it.
+
+        Rows that another file had before are no new data: readers of changes are not to see them again.
+        """
         with naming_a_full_disk(self._table_folder):
             self._writer.close()
             size = self._sink.tell()
             self._sink.close()
             if self._table_folder is not None:
-                _sync(os.path.join(self._table_folder, self.path))
+                sync(os.path.join(self._table_folder, self.path))
         info = self._filesystem.get_file_info(self.path)
         if info.size != size:
             raise StoreUnavailable(STORE, self.path, f"it holds {info.size} bytes of {size} written")
@@ -101,7 +110,7 @@ class BronzeFile:
             size=size,
             partition_values={BRONZE_PARTITION: self.ingest_date.isoformat()},
             modification_time=int(info.mtime_ns or 0) // 1_000_000,
-            data_change=True,
+            data_change=is_new_data,
             stats=self._statistics(),
         )
 
@@ -134,12 +143,3 @@ def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
         else value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         for name, value in values.items()
     }
-
-
-def _sync(path: str) -> None:
-    """A commit must never name a file whose bytes a power cut could still take."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

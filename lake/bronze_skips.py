@@ -114,6 +114,6 @@ def _actions(files: FileSystem, path: str) -> list[dict[str, Any]]:
 def _moved(actions: list[dict[str, Any]]) -> Iterator[BronzePartition]:
     """The partitions whose checkpoints a commit moved: their identity is not in its note."""
     for name in (each["txn"]["appId"] for each in actions if "txn" in each):
-        topic_id, _, number = name.rpartition("/")
-        if ":" not in topic_id:
-            yield BronzePartition(topic_id, int(number))
+        partition = BronzePartition.of(name)
+        if partition is not None:
+            yield partition

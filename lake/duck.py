@@ -10,19 +10,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import duckdb
+import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
 from lake.errors import FileGone, QueryFailed
 from lake.settings import LakeSettings
-from lake.storage import Storage, storage
+from lake.storage import Storage, no_key, storage
 
 T = TypeVar("T")
 
 BATCH_ROWS = 20_000
 NOT_FOUND = "404"
+HEAR_AGAIN_S = 0.1
 INTERRUPT_AGAIN_S = 0.05
 """DuckDB forgets an interruption that comes just before it begins."""
 
@@ -48,6 +50,10 @@ def connection(settings: LakeSettings) -> Iterator[DuckDBPyConnection]:
         ) as spill,
         duckdb.connect(
             config={
+                # Before it loads an extension, DuckDB hashes the whole file for its signature: half a second
+                # for delta, each time. pip has compared the wheels with the hashes of the lock file, and who
+                # can exchange what it installed can exchange this code.
+                "allow_unsigned_extensions": True,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "errors_as_json": True,
@@ -73,8 +79,14 @@ def _give_access(connected: DuckDBPyConnection, store: Storage) -> None:
     for name in names:
         connected.execute(f"load {quoted(extension_path(name))}")
     secret = store.duckdb_secret()
-    if secret is not None:
+    if secret is None:
+        return
+    try:
         connected.execute(secret)
+    except duckdb.Error as error:
+        if _details(error).get("exception_type") != "Invalid Configuration":
+            raise
+        raise no_key(store) from error  # the environment has none either
 
 
 def extension_path(name: str) -> str:
@@ -88,14 +100,24 @@ def extension_path(name: str) -> str:
     return str(file)
 
 
-def interruptible(cursor: DuckDBPyConnection, work: Callable[[], T]) -> T:
+class Interruptible(Protocol):
+    """What runs something that can be ended."""
+
+    def interrupt(self) -> None:
+        """Ends it."""
+
+
+def interruptible(cursor: Interruptible, work: Callable[[], T]) -> T:
     """What `work` returns, which uses `cursor`; Ctrl-C ends it within a moment, as KeyboardInterrupt.
 
-    It runs on a thread of its own: a main thread that waits for a batch in Arrow's code hears no signal.
+    It runs on a thread of its own: a main thread that waits for a batch in Arrow's code hears no signal. Nor
+    does one that waits without end where polars is imported, whose handler lets such a wait go on (2.1).
     """
     with ThreadPoolExecutor(1, "duckdb") as thread:
         running = thread.submit(work)
         try:
+            while not running.done():
+                wait([running], HEAR_AGAIN_S)
             return running.result()
         except KeyboardInterrupt:
             while not running.done():
@@ -108,6 +130,21 @@ def scan(uri: str, version: int | None = None) -> str:
     """The table function that reads a Delta table, at one version where given."""
     at = "" if version is None else f", version => {int(version)}"
     return f"delta_scan({quoted(uri)}{at})"
+
+
+def empty_select(connected: DuckDBPyConnection, columns: pa.Schema) -> str:
+    """A query of the columns as DuckDB types them, without rows."""
+    connected.register("columns_wanted", columns.empty_table())
+    described = connected.execute("describe columns_wanted").to_arrow_table().to_pylist()
+    connected.unregister("columns_wanted")
+    typed = ", ".join(f'cast(null as {each["column_type"]}) as "{each["column_name"]}"' for each in described)
+    return f"select {typed} where false"
+
+
+def identifier(table: str) -> str:
+    """The name `<layer>.<table>` in SQL."""
+    layer, _, name = table.partition(".")
+    return '{}."{}"'.format(layer, name.replace('"', '""'))
 
 
 def quoted(text: str) -> str:

@@ -1,6 +1,6 @@
 """DuckDB as the engine of the transforms: tables of any layer by name, one SELECT over them, Arrow out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -10,9 +10,14 @@ import duckdb
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
+from lake.bronze_changes import AddedRows
+from lake.bronze_meaning import Meaning
+from lake.bronze_rows import bronze_rows
 from lake.duck import BATCH_ROWS, connection, failure, quoted, scan
 from lake.locations import LAYERS
+from lake.schemas import BRONZE_EVENTS, TableSchema
 from lake.settings import LakeSettings
+from lake.silver import BronzeRead
 from lake.storage import Storage, storage
 
 HELD = "reference"
@@ -51,12 +56,41 @@ class Engine:
         """Makes one version of a Delta table readable under its name, or only some days of it."""
         source = scan(self._store.table(table), version)
         only = "" if days is None else f" where {days.condition}"
-        self._connection.execute(f"create or replace view {_identifier(table)} as from {source}{only}")
+        view = f"create or replace view {_identifier(table)} as from {source}{only}"
+        with _failures(view):
+            self._connection.execute(view)
+
+    def open_files(self, table: str, paths: Sequence[str]) -> None:
+        """Makes some data files of a Delta table readable under its name, without its partition column."""
+        uri = self._store.table(table)
+        files = ", ".join(quoted(f"{uri}/{path}") for path in paths)
+        source = f"read_parquet([{files}], hive_partitioning = false)"
+        self._connection.execute(f"create or replace view {_identifier(table)} as from {source}")
+
+    def open_kept(self, table: str, name: str, condition: str) -> None:
+        """Makes rows that were kept as `name` readable as `<layer>.<table>`, those that meet a condition."""
+        self._connection.execute(
+            f'create or replace view {_identifier(table)} as from "{name}" where {condition}'
+        )
 
     def open_stream(self, table: str, rows: pa.RecordBatchReader) -> None:
         """Makes rows readable under a name, once."""
         self._connection.register("rows_streamed", rows)
         self._connection.execute(f"create or replace view {_identifier(table)} as from rows_streamed")
+
+    def open_added(self, before: BronzeRead, now: BronzeRead, meaning: Meaning) -> Callable[[], bool]:
+        """Makes what bronze gained between two reads readable under its name, once; whether that was all of
+        it, which is known when it was read."""
+        changes = AddedRows(self._store, before.version, now.version)
+        self.open_stream(BRONZE_EVENTS.name, meaning.read(changes.stream()))
+        return lambda: changes.count == now.rows - before.rows
+
+    def open_whole(self, version: int, meaning: Meaning) -> None:
+        """Makes one version of bronze readable under its name, as its messages count."""
+        if meaning.is_needed:
+            self.open_stream(BRONZE_EVENTS.name, meaning.read(bronze_rows(self._store, version)))
+        else:
+            self.open_version(BRONZE_EVENTS.name, version)
 
     def keep(self, name: str, sql: str, parameters: Mapping[str, Any]) -> int:
         """Runs a SELECT and keeps its rows as a table of the engine's own; how many there are."""
@@ -80,6 +114,18 @@ class Engine:
         """The rows of one SELECT as they come."""
         with _failures(sql):
             return self._connection.execute(sql, dict(parameters or {})).to_arrow_reader(BATCH_ROWS)
+
+    def output(self, name: str, about: TableSchema, order: Sequence[str]) -> pa.RecordBatchReader:
+        """The rows that are kept as `name`, in an order, as the table stores them."""
+        columns = ", ".join(f'"{column}"' for column in about.columns.names)
+        ordered = ", ".join(f'"{column}"' for column in order)
+        by = f" order by {ordered}" if order else ""
+        return self.stream(f'select {columns} from "{name}"{by}').cast(about.columns)  # noqa: S608 - our names
+
+    def batches(self, sql: str) -> Iterator[pa.RecordBatch]:
+        """As `stream`; QueryFailed also where reading on fails."""
+        with _failures(sql):
+            yield from self.stream(sql)
 
 
 @contextmanager

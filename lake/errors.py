@@ -13,6 +13,7 @@ LakeError
     ├── StateRefused         MongoDB will never take this write
     ├── StateUnreadable      a document of the state was changed by somebody else
     ├── TableMissing         a table that should exist does not
+    ├── RewriteDiffers       a table that was to be written anew would not have the same rows
     ├── TableWentBack         a table's log ends before the version that this process has seen
     ├── QueryRefused         not a single reading statement
     └── QueryFailed          DuckDB's answer to a query that cannot be run
@@ -169,6 +170,21 @@ class TableWentBack(Terminal):
         super().__init__(
             f"table {table} at {uri} went back: version {held} was there, {now}. Once it is restored, start "
             "the sink again: it lands again what Kafka still has"
+        )
+
+
+class RewriteDiffers(Terminal):
+    """Rows that were to be written anew, only in another order and in larger files, are not as many as the
+    table's log says. Nothing was changed.
+
+    Operator action: report it with the message; queries and increments go on with the files as they are.
+    """
+
+    def __init__(self, table: str, partition: str, expected: int, found: int) -> None:
+        self.table, self.partition, self.expected, self.found = table, partition, expected, found
+        super().__init__(
+            f"{table}, {partition}: its log says {expected:,} rows, and {found:,} were read; it was left as "
+            "it is"
         )
 
 

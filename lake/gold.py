@@ -14,6 +14,8 @@ from deltalake.exceptions import CommitFailedError
 
 from lake.bronze import open_or_create, store_errors
 from lake.errors import Transient
+from lake.new_files import NewFiles, Output, commit
+from lake.partition_rows import rows_by_partition
 from lake.schemas import TableSchema
 from lake.storage import Storage
 from lake.transactions import transactions
@@ -22,6 +24,8 @@ WHOLE = "all"
 """The one partition of a mart that has no partition column."""
 
 BUILT = "built:"
+FORGOTTEN = -1
+"""In place of what a partition was made from: its rows went with the columns that the table had."""
 
 WRITTEN = WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=32_768)
 """Groups small enough that one vehicle's day is a few of them: 6-26 ms over 100 M rows."""
@@ -43,29 +47,45 @@ class Gold:
 
     def __init__(self, storage: Storage, table: TableSchema) -> None:
         self._storage, self._about = storage, table
-        self._table = open_or_create(storage, table)
+        self._table = self._shown = open_or_create(storage, table)
 
     @property
     def version(self) -> int:
-        """The table version this handle stands at."""
-        return self._table.version()
+        """The table version this handle stands at, or one with what it has replaced."""
+        return self._shown.version()
 
     def built(self) -> dict[str, int]:
         """What each partition was made from, as its builder recorded it, at this handle's version."""
         return built(self._storage, self._about.name, self.version)
 
-    def replace(self, rows: pa.RecordBatchReader, made_from: Mapping[str, int]) -> None:
+    def rows(self) -> dict[str, int]:
+        """How many rows each partition has, of a mart that has partitions."""
+        with store_errors(self._storage):
+            return rows_by_partition(self._shown, self._about.partition_by[0])
+
+    def replace(self, rows: Output, made_from: Mapping[str, int]) -> None:
         """Puts `rows` in place of all rows of the partitions that `made_from` names, which may be none.
 
         Raises GoldMoved where another writer was first. A table whose columns are not those of the mart any
-        more begins anew with these rows.
+        more begins anew with these rows: its other partitions count as not built, for the builder of the
+        columns of before, too.
         """
         columns = self._about.columns
         is_same = pa.schema(self._table.schema().to_arrow()).equals(columns)
+        recorded = {**({} if is_same else dict.fromkeys(self.built(), FORGOTTEN)), **made_from}
         properties = CommitProperties(
-            app_transactions=[Transaction(f"{BUILT}{name}", made) for name, made in made_from.items()],
+            app_transactions=[Transaction(f"{BUILT}{name}", made) for name, made in recorded.items()],
         )
         with store_errors(self._storage), self._moved():
+            if isinstance(rows, NewFiles) and is_same:
+                commit(self._table, rows, properties, instead_of=made_from)
+                # The handle itself stays: moved to the newest version, it would pass by others' commits.
+                self._shown = open_or_create(self._storage, self._about)
+                return
+            if isinstance(
+                rows, NewFiles
+            ):  # a table that begins anew is written by what can change its columns
+                rows = rows.rows()
             write_deltalake(
                 self._table,
                 rows.cast(columns),
@@ -75,6 +95,7 @@ class Gold:
                 writer_properties=WRITTEN,
                 commit_properties=properties,
             )
+            self._shown = self._table
 
     @contextmanager
     def _moved(self) -> Iterator[None]:
@@ -94,4 +115,8 @@ class Gold:
 def built(storage: Storage, table: str, version: int) -> dict[str, int]:
     """By partition, what a mart's builder recorded: a number that stands for all it was made from."""
     recorded = transactions(storage, table, version)
-    return {name.removeprefix(BUILT): made for name, made in recorded.items() if name.startswith(BUILT)}
+    return {
+        name.removeprefix(BUILT): made
+        for name, made in recorded.items()
+        if name.startswith(BUILT) and made != FORGOTTEN
+    }

@@ -1,11 +1,13 @@
 """The state of every vehicle, computed from bronze: what the state sink must have written, for the rebuild
 and the audit. One version of bronze is read twice; memory is bounded by the query settings, the rest spills.
+Sources whose readings were derived again after a correction count by their contracts of now, others as bronze
+has them.
 
 A vehicle and signal has the reading with the greatest (effective time, type, value, coordinates), as
 `lake.state_model.state_order` says, and a tracked signal also the one with the greatest (value, time,
 coordinates)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -14,11 +16,14 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from contracts.load import Registry
+from lake.bronze_meaning import Meaning, contract_number
+from lake.bronze_rows import bronze_rows
 from lake.duck import BATCH_ROWS, connection, failure, scan
 from lake.schemas import BRONZE_EVENTS
 from lake.settings import LakeSettings
+from lake.silver import Decoding, Extent, decodings
 from lake.state_model import Entry, VehicleState, state_key
-from lake.storage import storage
+from lake.storage import Storage, storage
 
 MARK = "@"
 """Between signal and sensor in a key; no catalogued name has it."""
@@ -52,6 +57,14 @@ select
 from exploded
 where reading.signal in (from catalogued)
 """
+
+EVENTS = """
+create table events as
+select vehicle_id, source, topic, partition, "offset", ingest_time, signals
+from as_they_count
+where vehicle_id is not null
+"""
+"""What readings are made of, without payloads, where it has to be read more than once."""
 
 NEWEST = """
 create table newest as
@@ -111,10 +124,28 @@ def _prepare(connected: DuckDBPyConnection, settings: LakeSettings, registry: Re
     for table, rows in names.items():
         connected.execute(f"create table {table} (name varchar)")
         connected.execute(f"insert into {table} from unnest(?::varchar[])", [rows])
-    events = scan(storage(settings).table(BRONZE_EVENTS.name), version)
-    connected.execute(f"create view events as from {events}")
+    _open_events(connected, storage(settings), registry, version)
     for statement in (READINGS, NEWEST, LATEST, "drop table newest", GREATEST, MAXIMA, "drop table greatest"):
         connected.execute(statement)
+
+
+def _open_events(connected: DuckDBPyConnection, store: Storage, registry: Registry, version: int) -> None:
+    meaning = Meaning(registry, _corrected(registry, decodings(store)))
+    if not meaning.is_needed:
+        connected.execute(f"create view events as from {scan(store.table(BRONZE_EVENTS.name), version)}")
+        return
+    connected.register("as_they_count", meaning.read(bronze_rows(store, version)))
+    connected.execute(EVENTS)
+    connected.unregister("as_they_count")
+
+
+def _corrected(registry: Registry, recorded: Collection[str]) -> dict[str, Decoding]:
+    """The contracts of now, of sources that silver records one of."""
+    return {
+        name: Decoding(contract_number(contract.hash), Extent.WHOLE)
+        for name, contract in registry.contracts.items()
+        if name in recorded
+    }
 
 
 def _vehicles(cursor: DuckDBPyConnection, sql: str) -> Iterator[tuple[str, dict[str, Entry], int]]:

@@ -1,6 +1,6 @@
 """SQL for people over the lake: read-only, always the newest version of every table, times in UTC. Views are
 `bronze.events`, `silver.signals` and `gold.<table>`; the first two have their columns and no rows until they
-are first written."""
+are first written. `silver.signals_live` is silver as it would be if it were brought up to date now."""
 
 import re
 import threading
@@ -17,7 +17,9 @@ from duckdb import DuckDBPyConnection, StatementType
 from lake.duck import (
     BATCH_ROWS,
     connection,
+    empty_select,
     failure,
+    identifier,
     interruptible,
     is_interruption,
     missing_table,
@@ -25,13 +27,16 @@ from lake.duck import (
     scan,
 )
 from lake.errors import QueryFailed, QueryRefused
+from lake.functions import check_functions
+from lake.live import LIVE, LiveSelect, parts_now
 from lake.locations import LAYERS
-from lake.schemas import TABLES
+from lake.schemas import SILVER_SIGNALS, TABLES
 from lake.settings import LakeSettings
 from lake.storage import Storage, storage
 from lake.tables import exists, gold_tables
 
-EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([^)]*\))?\s", re.IGNORECASE)
+EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([\w\s,]*\))?\s", re.IGNORECASE)
+"""What stands before the statement that is explained. Options are words: a comment could hide their end."""
 ASKED_AGAIN = 5
 IN_MONGODB = ("vehicle_state", "vehicle_latest")
 
@@ -51,19 +56,23 @@ class Rows:
 class Warehouse:
     """One in-memory DuckDB whose only reachable files are the lake's, and whose only statements are reads."""
 
-    def __init__(self, settings: LakeSettings) -> None:
+    def __init__(self, settings: LakeSettings, live: LiveSelect | None = None) -> None:
         self._storage: Storage = storage(settings)
+        self._live = live
         self._present: dict[str, bool] = {}
+        self._unreadable: dict[str, str] = {}
         self._refreshing = threading.Lock()
         with ExitStack() as resources:
             self._connection: DuckDBPyConnection = resources.enter_context(connection(settings))
             for layer in LAYERS:
                 self._connection.execute(f"create schema {layer}")
             self._empty = {
-                name: _empty_select(self._connection, known.columns) for name, known in TABLES.items()
+                name: empty_select(self._connection, known.columns) for name, known in TABLES.items()
             }
             self._close_around_the_lake()
             self._refresh()
+            if live is not None:
+                self._set_view(LIVE, self._empty[SILVER_SIGNALS.name])
             self._resources = resources.pop_all()
 
     def query(self, sql: str, parameters: Sequence[Any] = ()) -> Rows:
@@ -74,20 +83,25 @@ class Warehouse:
         cursor = self._connection.cursor()
         try:
             _check_reads(cursor, sql)
-            self._refresh()
+            self._refresh(sql)
             try:
                 reader = _execute(cursor, sql, parameters)
             except duckdb.BinderException:  # a view whose table has changed its columns binds no more
-                self._refresh(renew=True)
+                self._refresh(sql, renew=True)
                 reader = _execute(cursor, sql, parameters)
         except duckdb.Error as error:
             raise self._failure(_reason(error, cursor, sql, parameters), sql) from error
         return Rows(reader.schema, _translated(cursor, reader, sql, parameters))
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the lake has any table yet."""
+        return any(self._present.values())
+
     def tables(self) -> list[str]:
         """The names that can be queried, written or not."""
         self._refresh()
-        return sorted(self._present)
+        return sorted(self._names())
 
     def close(self) -> None:
         """Ends the connection and removes what it spilled."""
@@ -112,34 +126,63 @@ class Warehouse:
         failed, missing = failure(error, sql), missing_table(error)
         if missing is None:
             return failed
+        for name, why in self._unreadable.items():
+            if f" {name.partition('.')[2]} " in missing:
+                return QueryFailed(f"{name} cannot be read: {why}", failed.line, failed.column)
         there = ", ".join(
             name if is_written else f"{name} (not written yet)"
-            for name, is_written in sorted(self._present.items())
+            for name, is_written in sorted(self._names().items())
         )
         state = "; state is in MongoDB: `fleetlake state`" if any(n in missing for n in IN_MONGODB) else ""
-        return QueryFailed(f"{missing}; the tables are {there}{state}", failed.line, failed.column)
+        return QueryFailed(
+            f"{missing}; the tables of {self._storage.locations.root} are {there}{state}",
+            failed.line,
+            failed.column,
+        )
 
-    def _refresh(self, *, renew: bool = False) -> None:
-        """Views for tables that have come, and empty ones for known tables that have not."""
+    def _names(self) -> dict[str, bool]:
+        """What can be queried, and whether it was ever written."""
+        live = {} if self._live is None else {LIVE: any(self._present[name] for name in TABLES)}
+        return {**self._present, **live}
+
+    def _refresh(self, sql: str = "", *, renew: bool = False) -> None:
+        """Views for tables that have come, and empty ones for known tables that have not; what is live as of
+        now, for a query that names it."""
         with self._refreshing:
+            if self._live is not None and LIVE.partition(".")[2] in sql.lower():
+                self._set_view(LIVE, self._live(parts_now(self._storage, self._empty)))
             gold = gold_tables(self._storage)
             for name in {*self._present} - {*TABLES, *gold}:
-                self._connection.execute(f"drop view if exists {_identifier(name)}")
-                del self._present[name]
+                self._leave_out(name)
+            self._unreadable = {name: why for name, why in self._unreadable.items() if name in gold}
             for name in (*TABLES, *gold):
                 if renew or not self._present.get(name):
                     self._renew(name)
 
     def _renew(self, name: str) -> None:
+        """A table whose log cannot be read is left out, until it can: questions about others are answered."""
         present = name not in TABLES or exists(self._storage, name)
         select = f"from {scan(self._storage.table(name))}" if present else self._empty[name]
-        self._connection.execute(f"create or replace view {_identifier(name)} as {select}")
+        try:
+            self._set_view(name, select)
+        except duckdb.Error as error:
+            self._leave_out(name)
+            self._unreadable[name] = failure(error, "").problem
+            return
         self._present[name] = present
+        self._unreadable.pop(name, None)
+
+    def _leave_out(self, name: str) -> None:
+        self._connection.execute(f"drop view if exists {identifier(name)}")
+        self._present.pop(name, None)
+
+    def _set_view(self, name: str, select: str) -> None:
+        self._connection.execute(f"create or replace view {identifier(name)} as {select}")
 
 
-def connect(settings: LakeSettings) -> Warehouse:
-    """The warehouse of the lake that the settings name."""
-    return Warehouse(settings)
+def connect(settings: LakeSettings, live: LiveSelect | None = None) -> Warehouse:
+    """The warehouse of the lake that the settings name; who brings its SELECT has `silver.signals_live`."""
+    return Warehouse(settings, live)
 
 
 def _check_reads(cursor: DuckDBPyConnection, sql: str) -> None:
@@ -155,10 +198,21 @@ def _check_reads(cursor: DuckDBPyConnection, sql: str) -> None:
         raise QueryRefused(problem)
     explained = EXPLAIN.match(statements[0].query)
     if statements[0].type == StatementType.EXPLAIN and explained:
-        _check_reads(cursor, statements[0].query[explained.end() :])  # explain analyze runs what it explains
+        _check_explained(cursor, statements[0].query[explained.end() :])
     elif statements[0].type != StatementType.SELECT:
         problem = f"the lake is read-only here: {statements[0].type.name.lower()} is not a reading statement"
         raise QueryRefused(problem)
+    else:
+        check_functions(cursor, statements[0].query)
+
+
+def _check_explained(cursor: DuckDBPyConnection, sql: str) -> None:
+    """`explain analyze` runs what it explains."""
+    try:
+        _check_reads(cursor, sql)
+    except duckdb.ParserException as error:
+        problem = "explain takes one reading statement, with no comment before it"
+        raise QueryRefused(problem) from error
 
 
 def _execute(cursor: DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> pa.RecordBatchReader:
@@ -191,17 +245,3 @@ def _reason(error: Exception, cursor: DuckDBPyConnection, sql: str, parameters: 
         except (duckdb.Error, OSError) as again:
             error = again
     return error
-
-
-def _empty_select(connected: DuckDBPyConnection, columns: pa.Schema) -> str:
-    """A query of the columns as DuckDB types them, without rows."""
-    connected.register("columns_wanted", columns.empty_table())
-    described = connected.execute("describe columns_wanted").to_arrow_table().to_pylist()
-    connected.unregister("columns_wanted")
-    typed = ", ".join(f'cast(null as {each["column_type"]}) as "{each["column_name"]}"' for each in described)
-    return f"select {typed} where false"
-
-
-def _identifier(table: str) -> str:
-    layer, _, name = table.partition(".")
-    return '{}."{}"'.format(layer, name.replace('"', '""'))

@@ -73,3 +73,29 @@ class TableSchema:
 BRONZE_EVENTS = TableSchema("bronze.events", BRONZE, (BRONZE_PARTITION,), BRONZE_PROPERTIES)
 SILVER_SIGNALS = TableSchema("silver.signals", SILVER, ("event_date",), SILVER_PROPERTIES)
 TABLES: Mapping[str, TableSchema] = {table.name: table for table in (BRONZE_EVENTS, SILVER_SIGNALS)}
+
+BRONZE_TEXT = """Every Kafka message as it was received, unreadable ones included, with what its contract
+makes of it. One row per message, by topic_id, partition and offset."""
+
+BRONZE_COLUMNS: Mapping[str, str] = {
+    "topic_id": "The life of the topic: one that was deleted and made again is another",
+    "topic": "Its name",
+    "partition": "Its partition",
+    "offset": "The message's place in the partition",
+    "kafka_time": "When Kafka got it; null where Kafka says no time that a calendar has",
+    "key": "Bytes of its key",
+    "headers": "Its headers, in order",
+    "payload": "Bytes of the message, as received",
+    "source": "The contract that it was read by",
+    "vehicle_id": "The vehicle that it is of; null where it could not be read",
+    "event_time": "When it happened, by the clock of the vehicle",
+    "received_time": "When it was received, as the message says itself",
+    "signals": "The readings that were accepted",
+    "rejected_signals": "The readings that were not, each with its reason",
+    "error": "Why the whole message was rejected; null where it was not",
+    "error_detail": "More of the same, for people",
+    "contract_hash": "The exact contract that it was read by",
+    "ingest_time": "When it was read from Kafka",
+    "ingest_date": "The day of that, in UTC",
+}
+"""What people are told of bronze's columns; the other tables' models say it of theirs."""

@@ -4,15 +4,19 @@ builds from a table notes the numbers: the same ones again mean that there is no
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
 from lake.bronze import store_errors
 from lake.errors import TableMissing
 from lake.gold import built
-from lake.schemas import TABLES
+from lake.partition_rows import rows_by_partition
+from lake.schemas import SILVER_SIGNALS, TABLES
+from lake.silver import replaced
 from lake.storage import Storage
+
+DAY_ROWS = 1 << 40
+"""More than any day has, so that rows and the number of a replacement stand side by side in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +31,9 @@ class Snapshot:
 def snapshot(storage: Storage, name: str) -> Snapshot:
     """The newest version of a table. Raises TableMissing where it was never written.
 
-    Bronze and silver only grow, so the rows of a day are its number. A mart's partitions have the numbers
-    that their builder recorded.
+    Days of bronze only grow, so their rows are their number; so do those of silver, between two times at
+    which a day is replaced: then it has that number as well. A mart's partitions have the numbers that their
+    builder recorded.
     """
     uri = storage.table(name)
     try:
@@ -38,14 +43,13 @@ def snapshot(storage: Storage, name: str) -> Snapshot:
             if known is None:
                 marks = built(storage, name, table.version())
             else:
-                marks = _rows(table, known.partition_by[0])
+                marks = rows_by_partition(table, known.partition_by[0])
+            if name == SILVER_SIGNALS.name:
+                marks = _told_apart(marks, replaced(storage, table.version()))
     except TableNotFoundError as error:
         raise TableMissing(name, uri) from error
     return Snapshot(name, table.version(), marks)
 
 
-def _rows(table: DeltaTable, partition: str) -> dict[str, int]:
-    files = pa.table(table.get_add_actions(flatten=True))
-    day = f"partition.{partition}"
-    counted = files.group_by(day).aggregate([("num_records", "sum")])
-    return {str(row[day]): row["num_records_sum"] for row in counted.to_pylist()}
+def _told_apart(rows: Mapping[str, int], replacements: Mapping[str, int]) -> dict[str, int]:
+    return {day: count + replacements.get(day, 0) * DAY_ROWS for day, count in rows.items()}

@@ -113,8 +113,12 @@ class Storage:
     def _connect_timeout_s(self) -> float:
         return min(5.0, self.s3.request_timeout_s)
 
-    def duckdb_secret(self) -> str | None:
-        """The statement that gives DuckDB the credential, for this lake's addresses only; None if local."""
+    def duckdb_secret(self, *, names_keys: bool = True) -> str | None:
+        """The statement that gives DuckDB the credential, for this lake's addresses only; None if local.
+
+        One that does not name keys makes DuckDB look for them in the environment of its process, if there are
+        any to name.
+        """
         if not self.locations.is_s3:
             return None
         fields: dict[str, str] = {"region": self.s3.region, "scope": f"s3://{self.locations.bucket}"}
@@ -124,7 +128,11 @@ class Storage:
             fields["endpoint"] = urlsplit(self.s3.endpoint_url).netloc
             use_ssl = not _is_plain_http(self.s3.endpoint_url)
         names = {"access_key_id": "key_id", "secret_access_key": "secret", "session_token": "session_token"}
-        fields |= {names[name]: value for name, value in _secrets(self.s3).items()}
+        keys = {names[name]: value for name, value in _secrets(self.s3).items()}
+        if names_keys:
+            fields |= keys
+        elif keys:
+            fields["chain"] = "env"
         provider = "config" if "key_id" in fields else "credential_chain"
         values = "".join(f", {name} {_quoted(value)}" for name, value in fields.items())
         return f"create or replace secret lake (type s3, provider {provider}, use_ssl {use_ssl}{values})"
@@ -231,11 +239,16 @@ def _create_bucket(client: Any, store: Storage) -> None:
         raise translated(store, error) from error
 
 
+def no_key(store: Storage) -> AccessDenied:
+    """Neither the settings nor the environment have a credential."""
+    return AccessDenied(STORE, _address(store), "no access key is set (FLEETLAKE_LAKE__S3__ACCESS_KEY_ID)")
+
+
 def translated(store: Storage, error: Exception) -> Transient | Terminal:
     """What an error of the S3 client means for the caller."""
     address = _address(store)
     if isinstance(error, botocore.exceptions.NoCredentialsError):
-        return AccessDenied(STORE, address, "no access key is set (FLEETLAKE_LAKE__S3__ACCESS_KEY_ID)")
+        return no_key(store)
     if isinstance(error, botocore.exceptions.ClientError):
         code = _code(error)
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

@@ -25,14 +25,14 @@ def exists(store: Storage, table: str) -> bool:
 
 
 def gold_tables(store: Storage) -> list[str]:
-    """The gold tables, named `gold.<table>`, in order of name."""
+    """The gold tables, named `gold.<table>`, in order of name; on S3 also one that is being made."""
     folders = _s3_folders(store) if store.locations.is_s3 else _local_folders(store)
     return sorted(f"gold.{name}" for name in folders)
 
 
 def _local_folders(store: Storage) -> Iterator[str]:
     gold = Path(store.locations.layer("gold"))
-    return (log.parent.name for log in gold.glob("*/_delta_log"))
+    return iter({entry.parent.parent.name for entry in gold.glob(f"*/{ENTRIES}*")})
 
 
 def _s3_folders(store: Storage) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The warehouse: a DuckDB file with a copy of the marts, for tools that want a file. It is replaced as a
 whole: who has the old one open goes on reading it, and nobody ever sees half of one."""
 
+import errno
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from lake.duck import connection, failure, quoted, scan
+from lake.durable import sync
 from lake.settings import LakeSettings
 from lake.storage import storage
 
@@ -33,14 +35,17 @@ def publish(settings: LakeSettings, file: Path, tables: Mapping[str, Description
     """Copies the newest version of each table into a new file, and puts it in the place of `file`.
 
     Returns the rows of each table. QueryFailed where one cannot be read; `file` is then as it was.
+    IsADirectoryError where `file` is a folder, before anything is copied.
     """
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
     file.parent.mkdir(parents=True, exist_ok=True)
     _remove_forgotten(file)
     new = file.with_name(f"{file.name}.{uuid4()}{UNFINISHED}")
     try:
         with connection(settings) as connected:
             rows = _fill(connected, new, tables, settings)
-        _sync(new)
+        sync(new)
         os.replace(new, file)
     finally:
         new.unlink(missing_ok=True)
@@ -80,11 +85,3 @@ def _remove_forgotten(file: Path) -> None:
     for left in file.parent.glob(f"{file.name}.*{UNFINISHED}*"):
         if time.time() - left.stat().st_mtime > FORGOTTEN_SECONDS:
             left.unlink(missing_ok=True)
-
-
-def _sync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -14,8 +13,9 @@ from lake.gold import WHOLE
 from lake.schemas import BRONZE_EVENTS, SILVER_SIGNALS
 from lake.silver import Lane
 from orchestration.documentation import about, column_schema
+from orchestration.results import days_of, of_build, of_glance, of_increments, of_rows
 from transforms.build import Built, Marts, build
-from transforms.increment import Increment, increment
+from transforms.increment import increment
 from transforms.model import Model
 
 ONLY_DUE = "fleetlake/only_due"
@@ -79,10 +79,13 @@ def silver_asset(marts: Marts, told: Listener) -> dg.AssetsDefinition:
     def signals(config: SilverConfig) -> dg.MaterializeResult[None]:
         began = time.monotonic()
         with retried():
-            done = [increment(marts.lake, model, Lane(lane)) for lane in config.lanes]
+            done = [
+                increment(marts.lake, model, Lane(lane), registry=marts.reference.registry)
+                for lane in config.lanes
+            ]
         added = sum(each.added for each in done)
-        told(Told(model.name, added, time.monotonic() - began, len(_days(done))))
-        return dg.MaterializeResult(metadata=_of_increments(done, added))
+        told(Told(model.name, added, time.monotonic() - began, len(days_of(done))))
+        return dg.MaterializeResult(metadata=of_increments(done))
 
     return signals
 
@@ -111,9 +114,18 @@ def mart_asset(
         with retried():
             done = build(marts, model, asked, only_due=ONLY_DUE in context.run.tags)
         told(Told(model.name, sum(done.rows.values()), time.monotonic() - began, len(done.rows)))
-        return dg.MaterializeResult(metadata=_of_build(done))
+        _show(context, model, done, asked)
+        return dg.MaterializeResult(metadata=of_build(done))
 
     return mart
+
+
+def _show(context: dg.AssetExecutionContext, model: Model, done: Built, asked: list[str]) -> None:
+    """The rows of each partition with it, and what people look at with the last one."""
+    for name, count in done.rows.items():
+        context.add_asset_metadata(of_rows(name, count), partition_key=None if name == WHOLE else name)
+    last = max(done.rows, default=max(asked))
+    context.add_asset_metadata(of_glance(model, done), partition_key=None if last == WHOLE else last)
 
 
 @contextmanager
@@ -123,31 +135,3 @@ def retried() -> Iterator[None]:
         yield
     except Transient as error:
         raise dg.RetryRequested(RETRIES, RETRY_SECONDS) from error
-
-
-def _days(done: list[Increment]) -> set[str]:
-    return {day.isoformat() for each in done for day in each.days}
-
-
-def _of_increments(done: list[Increment], added: int) -> dict[str, Any]:
-    days = sorted(_days(done))
-    return {
-        "dagster/row_count": dg.MetadataValue.int(added),
-        "bronze_version": dg.MetadataValue.int(max(each.up_to for each in done)),
-        "days": dg.MetadataValue.json(days),
-        "read_whole": dg.MetadataValue.bool(any(each.is_whole for each in done)),
-    }
-
-
-def _of_build(done: Built) -> dict[str, Any]:
-    rows = "\n".join(f"| {name} | {count:,} |" for name, count in _newest(done))
-    return {
-        "dagster/partition_row_count": dg.MetadataValue.int(sum(done.rows.values())),
-        "version": dg.MetadataValue.int(done.version),
-        "sources": dg.MetadataValue.json(dict(done.sources)),
-        "built": dg.MetadataValue.md(f"| partition | rows |\n|---|--:|\n{rows}"),
-    }
-
-
-def _newest(done: Built, shown: int = 31) -> Iterator[tuple[str, int]]:
-    return iter(sorted(done.rows.items(), reverse=True)[:shown])

@@ -10,25 +10,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
-CONFIG = "dagster.yaml"
+from orchestration.home import prepare
+
 LOCK = ".lock"
-HOME_VARIABLE = "DAGSTER_HOME"
-"""By which Dagster's own programs find the folder."""
-
-
-def prepare(home: Path) -> Path:
-    """The folder, with a dagster.yaml of ours where there is none."""
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / CONFIG).exists():
-        (home / CONFIG).write_text((files("orchestration") / CONFIG).read_text())
-    return home.resolve()
-
 
 IN_PROCESS = {"concurrency": {"pools": {"granularity": "run"}}}
 """Runs of a process of ours do not wait for a pool: nobody would give back what a killed one holds. Of two

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
+from dagster._core.events import JobFailureData
+from dagster._core.execution.plan.objects import StepFailureData
 
 from lake.gold import WHOLE
 from orchestration.assets import ONLY_DUE, key_of
@@ -15,6 +17,7 @@ from orchestration.checks import RANGE_END, RANGE_START
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Everything is in the instance; who waits at a terminal is told in other words."""
 
+INTERRUPTIONS = frozenset({"KeyboardInterrupt", "DagsterExecutionInterruptedError"})
 WRAPPERS = frozenset({"DagsterExecutionStepExecutionError", "RetryRequested", "RetryRequestedFromPolicy"})
 """Errors of Dagster's own around the one that a step raised."""
 
@@ -45,6 +48,8 @@ class Outcome:
     """By step, what it said."""
     failed_checks: Mapping[str, str] = field(default_factory=dict)
     """By table and check, what it found."""
+    warnings: Mapping[str, str] = field(default_factory=dict)
+    """The same, of checks that only say what is worth a look."""
     passed_checks: int = 0
 
     @property
@@ -69,7 +74,8 @@ def requests_of(plan: Mapping[str, Collection[str]], *, only_due: bool = True) -
 
 
 def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Request) -> Outcome:
-    """Makes the tables of one request, and checks them."""
+    """Makes the tables of one request, and checks them. Ctrl-C, which to Dagster is a failure like others,
+    is a KeyboardInterrupt here too: what would come next does not begin."""
     keys = {key_of(table) for table in request.tables}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -77,6 +83,8 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         result = job.execute_in_process(
             instance=instance, tags=request.tags, run_config=QUIET, raise_on_error=False
         )
+    if any(map(_is_interruption, result.all_events)):
+        raise KeyboardInterrupt
     checks = result.get_asset_check_evaluations()
     return Outcome(
         result.run_id,
@@ -84,17 +92,33 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
             (event.step_key or "run").replace("__", "."): _reason(event)
             for event in result.filter_events(_is_failure)
         },
-        {
-            f"{'.'.join(each.asset_key.path)}: {each.check_name}": each.description or ""
-            for each in checks
-            if not each.passed
-        },
-        sum(each.passed for each in checks),
+        _found(checks, dg.AssetCheckSeverity.ERROR),
+        _found(checks, dg.AssetCheckSeverity.WARN),
+        passed_checks=sum(each.passed for each in checks),
     )
+
+
+def _found(checks: Collection[dg.AssetCheckEvaluation], severity: dg.AssetCheckSeverity) -> dict[str, str]:
+    return {
+        f"{'.'.join(each.asset_key.path)}: {each.check_name}": each.description or ""
+        for each in checks
+        if not each.passed and each.severity is severity
+    }
 
 
 def _is_failure(event: dg.DagsterEvent) -> bool:
     return event.is_step_failure
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Whether what failed, a step or the run between two of them, failed of Ctrl-C."""
+    data = event.event_specific_data
+    error = data.error if isinstance(data, (StepFailureData, JobFailureData)) else None
+    while error is not None:
+        if error.cls_name in INTERRUPTIONS:
+            return True
+        error = error.cause or error.context
+    return False
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -1,6 +1,7 @@
 """Real servers, started once per test run on free loopback ports, and the folders tests write to."""
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from hypothesis import settings
 
 from broker.settings import KafkaSettings
 from fleetlake.stack.embedded import start_kafka, start_mongo
-from fleetlake.stack.server import Server
+from fleetlake.stack.server import LOOPBACK, Server, free_port, owns_port, spawn
 from lake.mongo import open_client
 from lake.settings import LakeSettings, MongoSettings, S3Settings
 from tests.real_services import (
@@ -36,6 +37,8 @@ __all__ = [  # pytest finds its hooks by name
 
 # Three processes that most tests of the stack have no use for; those that have say so.
 os.environ.setdefault("FLEETLAKE_DAGSTER__IN_STACK", "false")
+
+S3_START_SECONDS = 90.0
 
 settings.register_profile("fleetlake", deadline=None)  # how long an example takes depends on the machine
 settings.load_profile("fleetlake")
@@ -147,15 +150,16 @@ def topic_name() -> str:
 
 
 @pytest.fixture(scope="session")
-def s3_endpoint() -> Iterator[str]:
-    """An S3 server in this process, for tests of the S3 paths."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An S3 server, for tests of the S3 paths. In a process of its own: delta-rs may hold this one's
+    interpreter while it waits for an answer."""
+    folder, port = tmp_path_factory.mktemp("s3"), free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", LOOPBACK, "-p", str(port)]
+    with ExitStack() as stack:
+        server = spawn("s3", command, folder, port, folder / "s3.log", with_parent=True)
+        stack.callback(server.stop)
+        server.wait_ready(owns_port, S3_START_SECONDS)
+        yield f"http://{server.address}"
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 Kafka and MinIO, started once for the whole run and shared by its processes. A real MongoDB is one that runs
 already: `--mongo-uri mongodb://...`.
 
-Where a real service is not built, its tests are skipped; FLEETLAKE_REQUIRE=kafka,minio makes that a failure.
+Where a real service is not built, its tests are skipped; FLEETLAKE_REQUIRE=kafka,minio,jdbc,spark makes that
+a failure (jdbc: DuckDB's driver, with a Java machine; spark: pyspark, and Delta's jars).
 """
 
 import os
@@ -19,7 +20,8 @@ import pytest
 from fleetlake.settings import DEFAULT_SERVICES_DIR
 from fleetlake.stack.minio import own_keys, read_keys
 from fleetlake.stack.services import KAFKA, MINIO, ServiceNotBuilt, Services
-from lake.settings import LakeSettings, S3Settings
+from lake.settings import LakeSettings, S3Settings, SparkSettings
+from lake.spark_session import missing
 from tests.servers import Kafka, Minio
 
 KINDS = {
@@ -70,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 REAL = pytest.StashKey[Real]()
 MISSING = pytest.StashKey[str]()
+REQUIRED = pytest.StashKey[list[str]]()
 STARTED = pytest.StashKey[ExitStack]()
 
 
@@ -78,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", None)
     if given is not None:
         config.stash[REAL] = Real(**given["real"])
+        config.stash[REQUIRED] = given["required"]
         if given["missing"]:
             config.stash[MISSING] = given["missing"]
         return
@@ -86,6 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
         ","
     )  # no setting: commands would name it as wrong
     services = Services(DEFAULT_SERVICES_DIR)
+    config.stash[REQUIRED] = required
     config.stash[REAL] = Real()
     try:
         config.stash[REAL] = _start(config, services, started)
@@ -107,6 +112,7 @@ def pytest_configure_node(node: Any) -> None:
     config = node.config
     node.workerinput["real"] = asdict(config.stash[REAL])
     node.workerinput["missing"] = config.stash.get(MISSING, None)
+    node.workerinput["required"] = config.stash[REQUIRED]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -119,9 +125,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left:
         config.hook.pytest_deselected(items=left)
         items[:] = kept
+    _require_spark(config, [item for item in items if item.get_closest_marker("spark")])
     if MISSING in config.stash:
         for item in items:
             item.add_marker(pytest.mark.skip(reason=config.stash[MISSING]))
+
+
+def _require_spark(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skips them where Spark is not installed, or ends the run where it has to be."""
+    absent = missing(SparkSettings()) if items else None
+    if absent is None:
+        return
+    reason = f"{absent}: make spark"
+    if "spark" in config.stash[REQUIRED]:
+        pytest.exit(reason, returncode=1)
+    for item in items:
+        item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def _belongs(config: pytest.Config, item: pytest.Item) -> bool:

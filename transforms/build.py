@@ -18,7 +18,7 @@ from itertools import islice
 from sqlglot import exp
 
 from lake.bronze import open_or_create
-from lake.engine import Days, Engine, engine
+from lake.engine import Days
 from lake.errors import TableMissing
 from lake.gold import WHOLE, Gold
 from lake.schemas import TABLES
@@ -26,6 +26,8 @@ from lake.settings import LakeSettings
 from lake.snapshot import Snapshot, snapshot
 from lake.storage import Storage, wait_ready
 from transforms.due import Makings, days_read
+from transforms.engines import Engine, engine
+from transforms.glance import Glance, glance
 from transforms.model import Model
 from transforms.reference import Reference
 from transforms.settings import TransformSettings
@@ -54,6 +56,7 @@ class Built:
     rows: Mapping[str, int] = field(default_factory=dict)
     sources: Mapping[str, int] = field(default_factory=dict)
     """The version of each table read."""
+    glance: Glance = field(default_factory=Glance)
 
 
 def build(
@@ -75,17 +78,20 @@ def build(
     due = made_from.due(gold.built()) if partitions is None or only_due else partitions
     chosen = iter(sorted(due if partitions is None else {*due} & {*partitions}))
     rows: dict[str, int] = {}
-    with engine(marts.lake) as duck:
+    seen = Glance()
+    with engine(marts.lake) as runs:
         for name in model.reads & marts.reference.tables.keys():
-            duck.hold(name, marts.reference.tables[name])
+            runs.hold(name, marts.reference.tables[name])
         while part := list(islice(chosen, AT_ONCE)):
             for partition in part:
-                rows[partition] = _make(duck, made_from, partition, marts, is_first=partition == part[0])
+                rows[partition] = _make(runs, made_from, partition, marts, is_first=partition == part[0])
+            rows_made = runs.output("made", model.table, model.order)
             before_commit()
-            numbers = {partition: made_from.number(partition) for partition in part}
-            gold.replace(duck.stream(_in_order(model)), numbers)
+            gold.replace(rows_made, {partition: made_from.number(partition) for partition in part})
+        if rows:
+            seen = glance(runs, model, "made", gold)
     versions = {name: source.version for name, source in made_from.sources.items()}
-    return Built(model.name, gold.version, rows, versions)
+    return Built(model.name, gold.version, rows, versions, seen)
 
 
 def _opened(marts: Marts, store: Storage, name: str) -> Snapshot:
@@ -105,13 +111,13 @@ def makings(marts: Marts, model: Model, look: Callable[[str], Snapshot]) -> Maki
     return Makings(model, sources, {name: given[name] for name in model.parameters})
 
 
-def _make(duck: Engine, made_from: Makings, partition: str, marts: Marts, *, is_first: bool) -> int:
+def _make(runs: Engine, made_from: Makings, partition: str, marts: Marts, *, is_first: bool) -> int:
     """Adds one partition's rows to `made`; how many."""
     model = made_from.model
     for name, source in made_from.sources.items():
         if name not in marts.reference.tables:
-            duck.open_version(name, source.version, _days(marts, model, name, partition))
-    keep = duck.keep if is_first else duck.keep_more
+            runs.open_version(name, source.version, _days(marts, model, name, partition))
+    keep = runs.keep if is_first else runs.keep_more
     return keep("made", _within(model, partition), made_from.parameters)
 
 
@@ -132,10 +138,3 @@ def _within(model: Model, partition: str) -> str:
     day = exp.cast(exp.Literal.string(partition), exp.DataType.Type.DATE)
     own = exp.column(model.about.partition, quoted=True).eq(day).sql(DIALECT)
     return f"select * from (\n{model.sql}\n) where {own}"  # noqa: S608 - the project's own SQL
-
-
-def _in_order(model: Model) -> str:
-    """All columns, in the order in which a partition is written."""
-    order = [name for name in (model.about.partition, *model.about.sort) if name is not None]
-    columns = (exp.column(name, quoted=True) for name in model.columns.names)
-    return exp.select(*columns).from_("made").order_by(*(exp.column(name) for name in order)).sql(DIALECT)

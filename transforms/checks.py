@@ -1,18 +1,19 @@
 """Checks of a table that a model makes: its key is unique, what is required is there, and what the model's
 own .yml wants. Each is a query for the rows that are wrong; none are."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from sqlglot import exp
 
-from lake.engine import Days, Engine, engine
+from lake.engine import Days
 from lake.gold import WHOLE
 from lake.snapshot import snapshot
-from lake.storage import wait_ready
+from lake.storage import Storage, wait_ready
 from transforms.build import Marts
+from transforms.engines import Engine, engine
 from transforms.model import Check, Model
 from transforms.statement import DIALECT, parse
 
@@ -53,35 +54,55 @@ def checks_of(model: Model) -> list[Check]:
 def run_checks(
     marts: Marts,
     model: Model,
+    checks: Collection[Check],
     partitions: Collection[str] | None = None,
-    names: Collection[str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> list[Finding]:
-    """All checks, or those named, of the whole table or of the days from the first to the last partition."""
+    """Checks of the whole table, or of the days from the first to the last partition, at one version."""
     store = wait_ready(marts.lake, writes=False)
-    chosen = [check for check in checks_of(model) if names is None or check.name in names]
-    with engine(marts.lake) as duck:
-        for table in sorted({table for check in chosen for table in parse(check.sql).tables}):
-            days = _days(model, partitions) if table == model.name else None
-            duck.open_version(table, snapshot(store, table).version, days)
-        return [Finding(check, *_wrong(duck, check)) for check in chosen]
+    version = snapshot(store, model.name).version
+    with engine(marts.lake) as runs:
+        for table in sorted({table for check in checks for table in parse(check.sql).tables} - {model.name}):
+            _open(runs, marts, store, table)
+        found = []
+        for check in checks:
+            runs.open_version(model.name, version, _days(model, check, partitions))
+            found.append(_to_the_point(find(runs, check, parameters or {}), model))
+        return found
 
 
-def shown(finding: Finding) -> Iterator[Mapping[str, str]]:
-    """The rows as texts, for people."""
-    return ({name: str(value) for name, value in row.items()} for row in finding.rows)
+def _open(runs: Engine, marts: Marts, store: Storage, table: str) -> None:
+    held = marts.reference.tables.get(table)
+    if held is None:
+        runs.open_version(table, snapshot(store, table).version)
+    else:
+        runs.hold(table, held)
 
 
-def _wrong(duck: Engine, check: Check) -> tuple[int, list[dict[str, Any]]]:
-    count = duck.keep("wrong", check.sql, {})
-    rows: list[dict[str, Any]] = duck.select(f"from wrong limit {SHOWN}").to_pylist() if count else []
-    return count, rows
+def find(runs: Engine, check: Check, parameters: Mapping[str, Any]) -> Finding:
+    """What one check finds in the tables that the engine has open."""
+    named = {name: parameters[name] for name in parse(check.sql).parameters}
+    count = runs.keep("wrong", check.sql, named)
+    rows: list[dict[str, Any]] = runs.select(f"from wrong limit {SHOWN}").to_pylist() if count else []
+    return Finding(check, count, rows)
 
 
-def _days(model: Model, partitions: Collection[str] | None) -> Days | None:
-    if model.about.partition is None or not partitions or WHOLE in partitions:
+def _to_the_point(finding: Finding, model: Model) -> Finding:
+    """Whole rows are shown by their key and what the check looks at: nobody searches thirty columns."""
+    tree = parse(finding.check.sql).tree
+    if not tree.is_star:
+        return finding
+    looked_at = {*model.about.key, *(column.name for column in tree.find_all(exp.Column))}
+    rows = [{name: row[name] for name in row if name in looked_at} for row in finding.rows]
+    return replace(finding, rows=rows)
+
+
+def _days(model: Model, check: Check, partitions: Collection[str] | None) -> Days | None:
+    if check.whole or model.about.partition is None or not partitions or WHOLE in partitions:
         return None
     first, last = date.fromisoformat(min(partitions)), date.fromisoformat(max(partitions))
-    return Days(model.about.partition, first, last)
+    before, after = timedelta(days=check.reach.before), timedelta(days=check.reach.after)
+    return Days(model.about.partition, first - before, last + after)
 
 
 def _copies(table: str, key: Collection[str]) -> str:

@@ -46,7 +46,7 @@ class Makings:
     def _definition(self) -> list[Any]:
         about = self.model.about
         columns = {name: column.type for name, column in about.columns.items()}
-        return [self.model.sql, about.partition, about.sort, columns, dict(self.parameters)]
+        return [self.model.sql, about.partition, about.sort, columns, sorted(self.parameters.items())]
 
     def _marks(self, partition: str) -> Iterator[list[Any]]:
         for name, source in sorted(self.sources.items()):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lake.engine import Engine
+from transforms.engines import Engine
 from transforms.model import Example, Model
 from transforms.rows import BadRows, Row, header, table_of, typed
 from transforms.statement import parse
@@ -24,6 +24,8 @@ def run_example(
 ) -> list[str]:
     """What differs, a line each; nothing where the example holds. Its own parameters come before `settings`;
     one that neither gives is null."""
+    for table in model.reads - example.given.keys():
+        engine.hold(table, tables[table].empty_table())
     for table, rows in example.given.items():
         engine.hold(table, table_of(rows, tables[table]))
     given = {**settings, **example.parameters}

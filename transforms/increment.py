@@ -1,7 +1,8 @@
 """One increment of silver: what bronze has gained since a lane last read it, without what silver has.
 
 1. Silver is opened, then the newest version of bronze is asked for.
-2. What bronze gained since the lane's last increment goes through the model, restricted to the lane.
+2. What bronze gained since the lane's last increment goes through the model, restricted to the lane; of
+   sources that were derived again, by the contract that silver records of them.
 3. What silver has of it already, at the version opened in 1, is left out.
 4. The rest is appended, and in the same commit the lane is said to have read bronze up to that version.
 
@@ -14,14 +15,15 @@ from datetime import date
 
 from sqlglot import exp
 
+from contracts.registry import Registry
 from lake.bronze import Bronze
-from lake.bronze_changes import AddedRows
-from lake.engine import Engine, engine
+from lake.bronze_meaning import NO_CONTRACTS, DecodedElsewhere, Meaning
 from lake.errors import QueryFailed, StoreUnavailable
-from lake.schemas import BRONZE_EVENTS, SILVER_SIGNALS
-from lake.settings import LakeSettings
+from lake.schemas import SILVER_SIGNALS
+from lake.settings import EngineKind, LakeSettings
 from lake.silver import BronzeRead, Lane, Silver
-from lake.storage import Storage, wait_ready
+from lake.storage import wait_ready
+from transforms.engines import Engine, engine
 from transforms.model import Model
 from transforms.statement import DIALECT
 
@@ -40,53 +42,74 @@ class Increment:
 
 
 def increment(
-    settings: LakeSettings, model: Model, lane: Lane, before_commit: Callable[[], object] = lambda: None
+    settings: LakeSettings,
+    model: Model,
+    lane: Lane,
+    before_commit: Callable[[], object] = lambda: None,
+    *,
+    registry: Registry = NO_CONTRACTS,
 ) -> Increment:
     """Brings one lane of silver up to the newest version of bronze.
 
     Raises SilverMoved where another writer was first; then nothing was added, and it may be repeated.
+    SilverOutdated where bronze has to be read whole and would not give again what silver has.
     """
+    try:
+        return _increment(settings, model, lane, before_commit, registry)
+    except DecodedElsewhere:
+        decoding = settings.model_copy(update={"engine": EngineKind.DUCKDB})
+        return _increment(decoding, model, lane, before_commit, registry)
+
+
+def _increment(
+    settings: LakeSettings,
+    model: Model,
+    lane: Lane,
+    before_commit: Callable[[], object],
+    registry: Registry,
+) -> Increment:
     store = wait_ready(settings)
     silver, bronze = Silver(store), Bronze(store)
     before, now = silver.read_up_to(lane), BronzeRead(bronze.version, bronze.rows)
     after = before.version if before else None
     if before == now:
         return Increment(lane, after, now.version, 0, frozenset())
-    with engine(settings) as duck:
-        is_whole = not (before and _keep_changes(duck, store, model, lane, before, now))
+    meaning = Meaning(registry, silver.decodings())
+    with engine(settings) as runs:
+        is_whole = not (before and _keep_changes(runs, model, lane, before, now, meaning))
         if is_whole:
-            duck.open_version(BRONZE_EVENTS.name, now.version)
-            _keep_gained(duck, model, lane)
-        duck.open_version(SILVER_SIGNALS.name, silver.version)
-        added, days = _leave_out_known(duck, model)
+            meaning.require_whole()
+            runs.open_whole(now.version, meaning)
+            _keep_gained(runs, model, lane)
+        runs.open_version(SILVER_SIGNALS.name, silver.version)
+        added, days = _leave_out_known(runs, model)
+        rows = runs.output("fresh", SILVER_SIGNALS, model.order)
         before_commit()
-        rows = duck.stream(_in_order(model))
-        silver.append(rows.cast(SILVER_SIGNALS.columns), lane, now)
+        silver.append(rows, lane, now, meaning.changed())
     return Increment(lane, after, now.version, added, days, is_whole)
 
 
 def _keep_changes(
-    duck: Engine, store: Storage, model: Model, lane: Lane, before: BronzeRead, now: BronzeRead
+    runs: Engine, model: Model, lane: Lane, before: BronzeRead, now: BronzeRead, meaning: Meaning
 ) -> bool:
-    """What bronze gained, by its change feed; False where that does not give all rows."""
-    changes = AddedRows(store, before.version, now.version)
+    """What bronze gained; False where not all of it can be told from the rest."""
     try:
-        duck.open_stream(BRONZE_EVENTS.name, changes.stream())
-        _keep_gained(duck, model, lane)
+        are_all = runs.open_added(before, now, meaning)
+        _keep_gained(runs, model, lane)
     except (QueryFailed, StoreUnavailable):  # a store that is away says so again when bronze is read whole
         return False
-    return changes.count == now.rows - before.rows
+    return are_all()
 
 
-def _keep_gained(duck: Engine, model: Model, lane: Lane) -> None:
-    duck.keep("gained", model.sql, {"is_hot": lane is Lane.HOT})
+def _keep_gained(runs: Engine, model: Model, lane: Lane) -> None:
+    runs.keep("gained", model.sql, {"is_hot": lane is Lane.HOT})
 
 
-def _leave_out_known(duck: Engine, model: Model) -> tuple[int, frozenset[date]]:
+def _leave_out_known(runs: Engine, model: Model) -> tuple[int, frozenset[date]]:
     """Keeps what silver does not have as `fresh`; how many rows, and of which days."""
-    days = duck.select("select distinct event_date from gained")["event_date"].to_pylist()
-    duck.keep("fresh", _unknown(model.about.key), {"days": days})
-    fresh = duck.select("select event_date, count(*) as readings from fresh group by all").to_pylist()
+    days = runs.select("select distinct event_date from gained")["event_date"].to_pylist()
+    runs.keep("fresh", _unknown(model.about.key), {"days": days})
+    fresh = runs.select("select event_date, count(*) as readings from fresh group by all").to_pylist()
     return sum(row["readings"] for row in fresh), frozenset(row["event_date"] for row in fresh)
 
 
@@ -96,13 +119,6 @@ def _unknown(key: Sequence[str]) -> str:
     of_these_days = exp.condition("known.event_date in (select unnest($days::date[]))", dialect=DIALECT)
     known = exp.select("1").from_(f"{SILVER_SIGNALS.name} as known").where(of_these_days, *same)
     return exp.select("*").from_("gained").where(exp.not_(exp.Exists(this=known))).sql(DIALECT)
-
-
-def _in_order(model: Model) -> str:
-    """All columns, in the order in which a partition is written."""
-    order = [name for name in (model.about.partition, *model.about.sort) if name is not None]
-    columns = (exp.column(name, quoted=True) for name in model.columns.names)
-    return exp.select(*columns).from_("fresh").order_by(*(exp.column(name) for name in order)).sql(DIALECT)
 
 
 def _of(table: str, column: str) -> exp.Column:

@@ -67,17 +67,34 @@ class Reach(_Part):
     after: int = Field(default=0, ge=0)
 
 
+class Severity(StrEnum):
+    """What it means that a check fails."""
+
+    ERROR = "error"
+    """Rows are wrong, and can be made right."""
+    WARN = "warn"
+    """Something to look at: it may be as it should, or nothing can be done about it."""
+
+
 class Check(_Part):
     """A query that returns the rows which are wrong; none are."""
 
     name: Name
     description: Text
     sql: Text
+    severity: Severity = Severity.ERROR
+    reach: Reach = Reach()
+    """How many days around those that are checked it has to see."""
+    whole: bool = False
+    """It looks at the whole table, whichever days are checked."""
+    finds: Text = "rows"
+    """What its rows are, for people."""
 
 
 class Example(_Part):
     """Rows of the tables read, and the rows that must come of them. The first row of each table names its
-    columns; those of the model that are not named may be anything, those of a table read are null."""
+    columns; those of the model that are not named may be anything, those of a table read are null. A
+    reference table that is not given has no rows."""
 
     name: Text
     given: Mapping[TableName, Sequence[Row]]
@@ -95,7 +112,12 @@ class ModelFile(_Part):
     key: list[Name]
     sort: list[Name] = Field(default_factory=list)
     reach: Reach = Reach()
+    trace: Mapping[TableName, Text] = Field(default_factory=dict)
+    """Which rows of the tables that it is made from a row is made of: conditions between `source`, a row of
+    the table named, and `target`, the row of the model. Tables whose rows name their message need none."""
     columns: Mapping[Name, Column]
+    course: Name | None = None
+    """A quantity whose sum of each day is worth a picture; else the rows are counted."""
     checks: list[Check] = Field(default_factory=list)
     examples: list[Example] = Field(min_length=1)
 
@@ -119,6 +141,11 @@ class Model:
             pa.field(name, column.type.arrow, nullable=not column.required)
             for name, column in self.about.columns.items()
         )
+
+    @property
+    def order(self) -> list[str]:
+        """The columns by which a partition's rows are in order when they are written."""
+        return [name for name in (self.about.partition, *self.about.sort) if name is not None]
 
     @property
     def table(self) -> TableSchema:

@@ -4,7 +4,7 @@ Nothing is remembered between two looks: what was missed, failed or killed is du
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 
 from lake.errors import TableMissing
 from lake.gold import WHOLE
@@ -37,15 +37,27 @@ def needed(models: Mapping[str, Model], named: Collection[str]) -> set[str]:
 def plan(marts: Marts) -> dict[str, list[str]]:
     """The partitions due of each mart, in the order in which they are to be built; marts without any are left
     out. Where a mart is due, so are the partitions that are made from it."""
-    store = wait_ready(marts.lake, writes=False)
+    newest = cache(partial(_newest, wait_ready(marts.lake, writes=False)))
     found: dict[str, list[str]] = {}
     for model in gold_models(marts):
-        made_from = makings(marts, model, partial(_newest, store))
-        built = _newest(store, model.name).marks
+        made_from = makings(marts, model, newest)
+        built = newest(model.name).marks
         partitions = sorted({*made_from.due(built), *_of_sources(marts, made_from, found)})
         if partitions:
             found[model.name] = partitions
     return found
+
+
+def between(marts: Marts, named: Collection[str], first: str, last: str) -> dict[str, list[str]]:
+    """The partitions of the marts named that have rows or may get some, due or not, of all days between two,
+    which are both included; those without days whole."""
+    newest = cache(partial(_newest, wait_ready(marts.lake, writes=False)))
+    found: dict[str, list[str]] = {}
+    for model in gold_models(marts):
+        if model.name in named:
+            known = {*makings(marts, model, newest).partitions(), *newest(model.name).marks}
+            found[model.name] = sorted(each for each in known if each == WHOLE or first <= each <= last)
+    return {name: partitions for name, partitions in found.items() if partitions}
 
 
 def _of_sources(marts: Marts, made_from: Makings, due: Mapping[str, list[str]]) -> Iterator[str]:

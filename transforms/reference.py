@@ -1,5 +1,6 @@
-"""What models read beside messages: which source a topic is of, and what counts as an anomaly. Tables of a
-layer of their own, `reference`, made anew from contracts and settings for every build."""
+"""What models read beside messages: which source a topic is of, what counts as an anomaly, and what is known
+of vehicles. Tables of a layer of their own, `reference`, made from contracts and settings at a process's
+start."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from contracts.anomalies import thresholds
 from contracts.registry import Registry
 from lake.gold import WHOLE
 from lake.snapshot import Snapshot
+from transforms.vehicles import VEHICLES
 
 TOPICS = pa.schema(
     [
@@ -40,14 +42,16 @@ SCHEMAS: Mapping[str, pa.Schema] = {
     "reference.topics": TOPICS,
     "reference.thresholds": THRESHOLDS,
     "reference.signals": SIGNALS,
+    "reference.vehicles": VEHICLES,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The tables by name, all of SCHEMAS."""
+    """The tables by name, all of SCHEMAS, and the contracts that they are made from."""
 
     tables: Mapping[str, pa.Table]
+    registry: Registry
 
     def snapshot(self, name: str) -> Snapshot:
         """As of any other table, so that a changed threshold makes due what was found by it."""
@@ -56,8 +60,8 @@ class Reference:
         return Snapshot(name, 0, {WHOLE: int.from_bytes(digest, "big")})
 
 
-def reference(registry: Registry) -> Reference:
-    """What the contracts of a process say."""
+def reference(registry: Registry, vehicles: pa.Table | None = None) -> Reference:
+    """What the contracts of a process say, and its vehicle registry, if it has one."""
     contracts = registry.contracts.values()
     rows: dict[str, list[dict[str, Any]]] = {
         "reference.topics": [
@@ -71,7 +75,9 @@ def reference(registry: Registry) -> Reference:
             for name, signal in registry.catalog.items()
         ],
     }
-    return Reference({name: pa.Table.from_pylist(rows[name], schema=SCHEMAS[name]) for name in SCHEMAS})
+    tables = {name: pa.Table.from_pylist(found, schema=SCHEMAS[name]) for name, found in rows.items()}
+    tables["reference.vehicles"] = VEHICLES.empty_table() if vehicles is None else vehicles
+    return Reference(tables, registry)
 
 
 def _thresholds(registry: Registry) -> Iterator[dict[str, Any]]:

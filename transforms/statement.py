@@ -7,6 +7,8 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 DIALECT = "duckdb"
+SOURCE, TARGET = "source", "target"
+"""In the condition of a trace: a row of a table that is read, and the row that is made of it."""
 
 
 class BadStatement(Exception):
@@ -48,6 +50,29 @@ class Statement:
         rest = exp.select("*").from_(exp.to_identifier(name, quoted=True))
         rest.set("with_", self.tree.args["with_"].copy())
         return rest.sql(DIALECT)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A condition between `source` and `target`, rows of two tables."""
+
+    condition: exp.Expression
+
+    def columns(self, of: str) -> frozenset[str]:
+        """Those that it names of one of the two."""
+        return frozenset(each.name for each in self.condition.find_all(exp.Column) if each.table == of)
+
+    @property
+    def unknown(self) -> frozenset[str]:
+        """Columns that are of neither."""
+        found = (each for each in self.condition.find_all(exp.Column) if each.table not in (SOURCE, TARGET))
+        return frozenset(each.sql(DIALECT) for each in found)
+
+
+def relation(condition: str) -> Relation:
+    """Raises BadStatement for what is no condition."""
+    tree = parse(f"select 1 from x.x as {SOURCE}, x.x as {TARGET} where (\n{condition}\n)").tree  # noqa: S608
+    return Relation(tree.args["where"].this)
 
 
 def parse(sql: str) -> Statement:

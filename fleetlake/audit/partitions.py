@@ -14,7 +14,7 @@ from broker.record import TopicPartition
 from fleetlake.audit.findings import Findings, Problem, offsets_text
 from fleetlake.audit.gaps import Missing, Offsets, Stretch, judge
 from fleetlake.audit.log import Log
-from lake.audit_queries import Doubled, Gap, LandedPartition
+from lake.audit_queries import Again, Doubled, Gap, LandedPartition
 from lake.bronze import BronzePartition
 
 
@@ -103,6 +103,16 @@ class PartitionAudit:
             self._problem(
                 "duplicate", report, f"{offsets_text(found.offset, found.offset)} has {found.copies} rows",
                 {"offset": found.offset, "copies": found.copies}, found.copies - 1,
+            )  # fmt: skip
+
+    def check_again(self, again: Iterable[Again]) -> None:
+        """Rows that were landed at offsets which history had passed before."""
+        for found in again:
+            report = self._report(BronzePartition(found.topic_id, found.partition), found.topic)
+            where = f"{found.rows:,} rows at {offsets_text(found.first, found.last)}"
+            self._problem(
+                "duplicate", report, f"{where} were landed again",
+                {"first_offset": found.first, "last_offset": found.last}, found.rows,
             )  # fmt: skip
 
     # -- one partition ------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ The order matters. What the sinks say they have done is read first, then one ver
 Kafka's log ends are read: so each source has at least what the one before claims to have taken from it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
@@ -15,17 +15,17 @@ from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from contracts.registry import Registry
+from fleetlake.audit.findings import Findings
+from fleetlake.audit.landing import check_landing, place
 from fleetlake.audit.letters import LettersAudit
 from fleetlake.audit.log import Log
 from fleetlake.audit.motion import Motion
-from fleetlake.audit.partitions import PartitionAudit, PartitionReport
+from fleetlake.audit.partitions import PartitionReport
 from fleetlake.audit.payloads import Sample, compare_payloads
 from fleetlake.audit.report import AuditReport
 from fleetlake.audit.states import StateAudit
-from ingest.went_back import went_back
 from lake.audit_queries import LandedCoordinates, landed_coordinates
-from lake.bronze import Bronze, BronzePartition
-from lake.bronze_skips import Skips
+from lake.bronze import Bronze
 from lake.history_state import history_states
 from lake.schemas import BRONZE_EVENTS
 from lake.settings import LakeSettings, MongoSettings
@@ -48,11 +48,26 @@ def audit(
 ) -> AuditReport:
     """Compares Kafka, bronze, the state and the dead letters. What is off is in the report; an error means
     that the audit could not be done."""
+    with opened_audit(kafka, mongo, lake, registry, sample=sample, progress=progress) as opened:
+        return opened.run()
+
+
+@contextmanager
+def opened_audit(
+    kafka: KafkaSettings,
+    mongo: MongoSettings,
+    lake: LakeSettings,
+    registry: Registry,
+    *,
+    sample: Sample,
+    progress: Progress = lambda step: None,
+) -> Iterator["Audit"]:
+    """An audit that has not looked yet, with its connections; they end with the block."""
     with ExitStack() as opened:
         reader = opened.enter_context(PartitionReader(kafka))
         store = opened.enter_context(StateStore(mongo))
         marks = opened.enter_context(StateMarks(mongo, f"{kafka.group_prefix}.state"))
-        return Audit(kafka, lake, registry, sample, progress, reader, store, marks).run()
+        yield Audit(kafka, lake, registry, sample, progress, reader, store, marks)
 
 
 @dataclass
@@ -85,6 +100,16 @@ class Audit:
             self._check(bronze, landed, state_offsets, routed)
         return self.report
 
+    def run_state(self) -> AuditReport:
+        """Of all that only whether the state is what the history gives, in the same order of looks."""
+        state_offsets = group_offsets(self.kafka, "state")
+        bronze = Bronze(storage(self.lake)) if exists(storage(self.lake), BRONZE_EVENTS.name) else None
+        self.report.bronze_version = None if bronze is None else bronze.version
+        log = Log.look(self.kafka, self.reader, self.registry.topics())
+        reports = place(log, bronze, (), self.registry.topics(), {}, Findings()).reports.values()
+        self._check_state(log, state_offsets, {each.key: each for each in reports if each.is_present})
+        return self.report
+
     def _check(
         self,
         bronze: Bronze | None,
@@ -111,29 +136,9 @@ class Audit:
         self, log: Log, bronze: Bronze | None, landed: LandedCoordinates | None
     ) -> dict[TopicPartition, PartitionReport]:
         self.progress("looking for messages that were lost, expired or doubled")
-        rows = [] if landed is None else landed.partitions()
-        sources = {*self.registry.topics(), *(partition.topic for partition in rows)}
-        names = {BronzePartition(row.topic_id, row.partition) for row in rows}
-        names.update(
-            BronzePartition(log.topic_ids[key.topic], key.partition)
-            for key in log.spans
-            if key.topic in sources
+        self.report.partitions = check_landing(
+            log, bronze, landed, self.registry.topics(), self.told, self.report.findings
         )
-        checkpoints = {} if bronze is None else bronze.checkpoints(names)
-        checked = PartitionAudit(
-            log,
-            sources,
-            checkpoints,
-            {} if bronze is None else bronze.starts(names),
-            self.told,
-            (lambda _: ()) if bronze is None else Skips(bronze).of,
-            set() if bronze is None else went_back(bronze, checkpoints),
-            self.report.findings,
-        )
-        checked.landed(rows)
-        checked.check_gaps(() if landed is None else landed.gaps())
-        checked.check_doubled(() if landed is None else landed.doubled())
-        self.report.partitions = sorted(checked.reports.values(), key=_by_name)
         present = {report.key: report for report in self.report.partitions if report.is_present}
         if landed is not None:
             self._compare_payloads(log, landed, present.values())
@@ -223,7 +228,3 @@ class Audit:
                     f"source {source}: rows were decoded by contract versions {', '.join(hashes)}; "
                     f"now it is {now.hash}"
                 )
-
-
-def _by_name(report: PartitionReport) -> tuple[str, int, bool, str]:
-    return report.topic, report.partition, not report.is_present, report.topic_id

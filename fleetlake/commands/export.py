@@ -18,8 +18,13 @@ class FileFormat(StrEnum):
 def export(
     table: Annotated[str, typer.Argument(help="Such as gold.trips, silver.signals or bronze.events.")],
     file_format: Annotated[
-        FileFormat, typer.Option("--format", help="Parquet keeps types; csv and json have times as ISO 8601.")
-    ] = FileFormat.PARQUET,
+        FileFormat | None,
+        typer.Option(
+            "--format",
+            help="Parquet keeps types; csv and json have times as ISO 8601. Default: what the name of the "
+            "file says, else parquet.",
+        ),
+    ] = None,
     where: Annotated[
         str | None,
         typer.Option(help="A condition in SQL: \"event_date >= '2026-01-01' and vehicle_id = 'V1'\"."),
@@ -34,19 +39,18 @@ def export(
     """
     from fleetlake.answers import write_file
     from fleetlake.commands.sql import check_output
+    from fleetlake.marts import no_table, warehouse
     from fleetlake.settings import Settings
-    from lake.query import connect
 
-    file = output or Path(f"{table}.{file_format}")
+    file = output or Path(f"{table}.{file_format or FileFormat.PARQUET}")
     check_output(file, None)
-    if file.suffix.lower() != f".{file_format}":
+    if file_format and file.suffix.lower() != f".{file_format}":
         problem = f"{file.name}: it is to hold {file_format}, so its name must end in .{file_format}"
         raise typer.BadParameter(problem, param_hint="--output")
-    with connect(Settings().lake) as warehouse:
-        known = warehouse.tables()
+    with warehouse(Settings()) as lake:
+        known = lake.tables()
         if table not in known:
-            problem = f"there is no table {table}; there are {', '.join(known)}"
-            raise typer.BadParameter(problem, param_hint="TABLE")
+            raise typer.BadParameter(no_table(table, known), param_hint="TABLE")
         condition = f" where (\n{where}\n)" if where else ""
-        written = write_file(warehouse.query(f"select * from {table}{condition}"), file)  # noqa: S608 - reads only
+        written = write_file(lake.query(f"select * from {table}{condition}"), file)  # noqa: S608 - reads only
     typer.echo(f"{written:,} rows of {table} in {file}")

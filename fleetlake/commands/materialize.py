@@ -28,7 +28,7 @@ def materialize(
     """Bring silver and the marts up to date.
 
     Without days, what is due: what messages, late ones too, a changed model or threshold have made so.
-    With --from, the days from there on are built again, of the tables named or of all.
+    With --from, the days from there on that have messages are built again, of the tables named or of all.
 
     Runs through Dagster, on record in its instance. Exit code 1 if a run or a check failed.
     """
@@ -77,6 +77,8 @@ def _conclude(outcomes: list["Outcome"]) -> None:
     problems = [problem for each in outcomes for problem in each.problems]
     for problem in problems:
         typer.echo(f"FAILED {problem}", err=True)
+    for warning in {f"{where}: {what}": None for each in outcomes for where, what in each.warnings.items()}:
+        typer.echo(f"WARNING {warning}", err=True)
     passed = sum(each.passed_checks for each in outcomes)
     typer.echo(f"{len(outcomes)} runs, {passed} checks passed, {len(problems)} problems")
     raise typer.Exit(1 if problems else 0)

@@ -16,8 +16,10 @@ from fleetlake.answers import (
     write_json,
     write_table,
 )
+from fleetlake.marts import warehouse
 from fleetlake.settings import Settings
-from lake.query import Rows, connect
+from lake.locations import LAYERS
+from lake.query import Rows
 
 
 class Format(StrEnum):
@@ -32,8 +34,8 @@ def sql(
     query: Annotated[
         str,
         typer.Argument(
-            help="One reading statement over bronze.events; over silver.signals and gold.* once transforms "
-            "have built them. `show all tables` lists what there is. Times are UTC."
+            help="One reading statement over bronze.events and silver.signals_live; over silver.signals and "
+            "gold.* once transforms have built them. `show all tables` lists what there is. Times are UTC."
         ),
     ],
     answer_format: Annotated[
@@ -62,8 +64,11 @@ def sql(
     """
     if output is not None:
         check_output(output, answer_format)
-    with connect(Settings().lake) as warehouse:
-        rows = warehouse.query(query)
+    settings = Settings()
+    with warehouse(settings) as lake:
+        rows = lake.query(query)
+        if not lake.is_written and any(f"{layer}." in query for layer in LAYERS):
+            typer.echo(f"nothing has landed in {settings.lake.uri} yet (FLEETLAKE_LAKE__URI)", err=True)
         if output is not None:
             written = write_file(rows, output)
             typer.echo(f"{written} rows in {output}", err=True)

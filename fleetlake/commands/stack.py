@@ -36,7 +36,6 @@ def up(
     """
     from fleetlake.settings import Settings
     from fleetlake.stack.control import start_detached
-    from fleetlake.stack.foreground import run_stack
     from fleetlake.stack.parts import KafkaKind, StoreKind, Wanted
 
     with_dagster = Settings().dagster.in_stack and not (no_dagster or no_ingest)
@@ -45,6 +44,8 @@ def up(
         for line in start_detached(with_sinks=not no_ingest, with_dagster=with_dagster, wanted=wanted):
             typer.echo(line)
         return
+    from fleetlake.stack.foreground import run_stack
+
     raise typer.Exit(
         run_stack(with_sinks=not no_ingest, with_dagster=with_dagster, is_quiet=quiet, wanted=wanted)
     )

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.load import load_registry
+from fleetlake.described import SettingValue, describe
 from fleetlake.doctor.findings import Finding, Verdict, run_check, wrong
 from fleetlake.doctor.kafka_checks import check_kafka
 from fleetlake.doctor.local_checks import (
     check_disk,
     check_embedded,
+    check_runs,
     check_settings,
     check_sinks,
     check_stack,
 )
 from fleetlake.doctor.store_checks import check_lake, check_mongo
-from fleetlake.settings import BadSettings, Settings, SettingValue, describe
+from fleetlake.settings import BadSettings, Settings
 from fleetlake.stack.layout import layout_of
 
 
@@ -58,6 +60,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield from run_check("stack", lambda: check_stack(layout))
     yield from run_check("stack", lambda: check_embedded(layout))
     yield from run_check("sinks", lambda: check_sinks(settings))
+    yield from run_check("dagster", lambda: check_runs(settings))
     yield from run_check("kafka", lambda: check_kafka(settings.kafka, load_registry(settings.contracts)))
     yield from run_check("mongo", lambda: check_mongo(settings.mongo))
     yield from run_check("lake", lambda: check_lake(settings.lake))

@@ -2,19 +2,22 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
 from contracts.errors import ContractError
 from contracts.load import load_registry
 from fleetlake.doctor.findings import Finding, fine, note, wrong
-from fleetlake.settings import Settings, is_explicit, unknown_variables
+from fleetlake.settings import Settings, is_explicit, unread_variables
 from fleetlake.stack.embedded import SNAPSHOT
-from fleetlake.stack.layout import Layout
+from fleetlake.stack.layout import Layout, dagster_home
 from fleetlake.stack.runfile import is_held, read_stack
 from fleetlake.stack.unread import hindrance
+from orchestration.home import CONFIG
 
 GIB = 1024**3
+RECENT = timedelta(days=1)
 LITTLE_DISK_BYTES = 5 * GIB
 NO_DISK_BYTES = 1 * GIB
 LARGE_SNAPSHOT_BYTES = 1 * GIB
@@ -23,7 +26,7 @@ EMBEDDED = {"noida_db": ("kafka", "bootstrap_servers"), "secantus": ("mongo", "u
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
     """Variables that nothing reads, and the contracts that the settings name."""
-    for name in unknown_variables():
+    for name in unread_variables():
         yield note(
             "settings", f"{name} is set, but there is no such setting", "correct or remove the variable"
         )
@@ -51,6 +54,24 @@ def check_stack(layout: Layout) -> Iterator[Finding]:
             )
         elif process.restarts:
             yield note("stack", f"{process.name} was started again {process.restarts} times")
+
+
+def check_runs(settings: Settings) -> Iterator[Finding]:
+    """Dagster's runs of the last day that failed, and that nothing has made up for since."""
+    home = dagster_home(settings)
+    if not (home / CONFIG).exists():
+        return
+    from orchestration.failures import not_made_up_for
+
+    for failure in not_made_up_for(home, datetime.now(UTC) - RECENT):
+        what = f": {', '.join(failure.steps)}" if failure.steps else ""
+        fact = f"run {failure.run_id[:8]} of {_job(failure.job)} failed at {failure.ended:%H:%M} UTC{what}"
+        yield note("dagster", fact, "its page in Dagster says why; `fleetlake materialize` makes what is due")
+
+
+def _job(name: str) -> str:
+    """Dagster's own name of the runs that `materialize` and its pages begin says nothing to a person."""
+    return "assets" if name == "__ASSET_JOB" else name
 
 
 def check_sinks(settings: Settings) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from fleetlake.commands.plain_text import counted
 from fleetlake.doctor.findings import Finding, fine, note, wrong
-from fleetlake.settings import masked_url
+from fleetlake.masking import masked_url
 from lake.bronze_probe import probe
 from lake.errors import ConditionalPutUnknown, LakeError
 from lake.mongo import wait_ready

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fleetlake.settings import Settings, is_explicit, masked_url
+from fleetlake.masking import masked_url
+from fleetlake.settings import Settings, is_explicit
 from fleetlake.stack.layout import Layout
 from fleetlake.stack.minio import own_keys
 from fleetlake.stack.parts import KafkaKind, Parts, StoreKind, Wanted, settle

@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from fleetlake.settings import DATA_DIR_VARIABLE, Settings, child_environment
 from fleetlake.stack.child import ChildState
@@ -16,7 +16,7 @@ from fleetlake.stack.embedded import snapshot_seconds
 from fleetlake.stack.kafka_node import recovery_seconds
 from fleetlake.stack.layout import Layout, layout_of
 from fleetlake.stack.leftovers import end_leftovers
-from fleetlake.stack.logs import last_line
+from fleetlake.stack.logs import last_line, last_lines
 from fleetlake.stack.parts import Wanted
 from fleetlake.stack.runfile import (
     ProcessEntry,
@@ -27,6 +27,7 @@ from fleetlake.stack.runfile import (
     is_held,
     read_stack,
 )
+from fleetlake.stack.server import listens
 
 WHATEVER = Wanted()
 POLL_SECONDS = 0.1
@@ -63,12 +64,12 @@ class StackDoesNotStop(Exception):
 class StackStoppedBadly(Exception):
     """Everything has ended, but not everything could finish.
 
-    Operator action: none for the data, the next start goes on; the log says which process it was.
+    Operator action: none for the data, the next start goes on; the message says which process it was.
     """
 
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        super().__init__(f"the stack is stopped, but not every process ended cleanly (log: {log})")
+    def __init__(self, badly: Sequence[str], log: Path) -> None:
+        self.badly, self.log = badly, log
+        super().__init__(f"the stack is stopped, but not in order: {'; '.join(badly)} (log: {log})")
 
 
 def start_detached(*, with_sinks: bool, with_dagster: bool = True, wanted: Wanted = WHATEVER) -> list[str]:
@@ -171,9 +172,14 @@ def addresses(stack: StackFile) -> list[str]:
         f"kafka  {stack.kafka}",
         f"mongo  {stack.mongo}",
         f"lake   {stack.lake}{at}",
-        *([f"dagster {stack.dagster}"] if stack.dagster else []),
+        *([f"dagster {stack.dagster}{_when(stack.dagster)}"] if stack.dagster else []),
         f"pid    {stack.pid}",
     ]
+
+
+def _when(address: str) -> str:
+    """The stack is there without it: it comes up on its own."""
+    return "" if listens(int(address.rpartition(":")[2])) else "  (answers within a minute)"
 
 
 def stop_stack() -> str:
@@ -195,8 +201,9 @@ def _stop_running(layout: Layout, stack: StackFile) -> str:
     stack.identity.signal(signal.SIGTERM)
     if not stack.identity.wait_gone(patience):
         raise StackDoesNotStop(stack.pid, patience, layout.log("stack"))
-    if not _ended_cleanly(layout.log("stack")):
-        raise StackStoppedBadly(layout.log("stack"))
+    badly = ended_badly(layout.log("stack"))
+    if badly:
+        raise StackStoppedBadly(badly, layout.log("stack"))
     return f"stopped the stack in {layout.root} ({time.monotonic() - began:.1f} s)"
 
 
@@ -204,10 +211,34 @@ def _ignore(level: str, event: str, **fields: object) -> None:
     """The caller says in one line what was ended."""
 
 
-def _ended_cleanly(log: Path) -> bool:
-    """What the stack's own last word was."""
+def ended_badly(log: Path) -> list[str]:
+    """Who did not end in order, and how, as the stack's own last words have it; empty where all did. Only the
+    last stop counts: the log has those before it, too."""
+    badly: list[str] = []
+    ended: list[str] | None = None
+    for event in map(_event, last_lines(log)):
+        is_over, ended = ended is not None, None
+        if is_over:
+            badly = []
+        match event:
+            case {"event": "process_killed", "process": name, "after_s": seconds}:
+                badly.append(f"{name} was killed after {seconds:g} s")
+            case {"event": "process_stopped", "level": "error", "process": name} if not any(
+                each.startswith(f"{name} ") for each in badly
+            ):
+                badly.append(f"{name} ended with exit code {event.get('exit_code')}")
+            case {"event": "server_stopped_badly", "process": name, "reason": reason}:
+                badly.append(f"{name}: {reason}")
+            case {"event": "stack_stopping"}:
+                badly = []
+            case {"event": "stack_stopped", "is_clean": is_clean}:
+                ended = [] if is_clean else badly or ["a server did not end in order"]
+    return [*badly, "its own process ended before it had stopped all others"] if ended is None else ended
+
+
+def _event(line: str) -> dict[str, Any]:
     try:
-        event = json.loads(last_line(log))
+        event = json.loads(line)
     except ValueError:
-        return False
-    return bool(event.get("event") == "stack_stopped" and event.get("is_clean"))
+        return {}
+    return event if isinstance(event, dict) else {}

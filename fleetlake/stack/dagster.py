@@ -4,12 +4,11 @@ are started last and stopped first, and the stack does not depend on them."""
 import sys
 from collections.abc import Iterator
 
-from fleetlake.marts import dagster_home
 from fleetlake.settings import DATA_DIR_VARIABLE, Settings, child_environment
 from fleetlake.stack.child import ChildSpec
-from fleetlake.stack.layout import Layout
+from fleetlake.stack.layout import Layout, dagster_home
 from fleetlake.stack.server import LOOPBACK
-from orchestration.instance import HOME_VARIABLE, prepare
+from orchestration.home import HOME_VARIABLE, prepare
 
 WEBSERVER, DAEMON = "dagster", "dagster-daemon"
 CODE = ("-m", "fleetlake.dagster_code")

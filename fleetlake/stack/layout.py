@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleetlake.settings import PORTS_FILE, RUN_FOLDER, STACK_FILE, STORE_KEYS
+from fleetlake.settings import PORTS_FILE, RUN_FOLDER, STACK_FILE, STORE_KEYS, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,8 @@ class Layout:
 def layout_of(data_dir: Path) -> Layout:
     """The layout below `data_dir`, as absolute paths: processes may have other working folders."""
     return Layout(data_dir.absolute())
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Dagster's runs and events: in the data folder, or where the settings have them."""
+    return settings.dagster.home or settings.data_dir / "dagster"

@@ -19,8 +19,13 @@ def open_log(path: Path) -> BinaryIO:
 
 def last_line(path: Path) -> str:
     """The last line that says something, cut at 300 characters; only the log's end is read."""
+    lines = last_lines(path)
+    return lines[-1][:LINE_CHARACTERS] if lines else "its log is empty"
+
+
+def last_lines(path: Path) -> list[str]:
+    """The lines of the log's end that say something; the first of them may be cut."""
     with path.open("rb") as log:
         log.seek(max(0, path.stat().st_size - TAIL_BYTES))
         text = log.read().decode(errors="replace")
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1][:LINE_CHARACTERS] if lines else "its log is empty"
+    return [line for line in text.splitlines() if line.strip()]

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from broker.errors import BrokerError
 from contracts.load import load_registry
-from fleetlake.settings import Settings, is_explicit, masked_url
+from fleetlake.masking import masked_url
+from fleetlake.settings import Settings, is_explicit
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.meter import Meter, Reading
 from fleetlake.stack.progress import KafkaLog, behind, routes_of

@@ -1,5 +1,6 @@
 """A header whose name is not UTF-8 stops no consumer, and is marked."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,8 +12,6 @@ from broker.record import Headers, TopicPartition
 from broker.settings import KafkaSettings
 from tests.broker.members import Join, MakeTopic
 from tests.broker.raw_produce import RawHeaders, RawRecord, produce_raw
-
-TIME_MS = 1_790_000_000_000
 
 SENT: dict[str, tuple[RawHeaders, Headers | None]] = {
     "first": ([], None),
@@ -40,7 +39,8 @@ def topic(settings: KafkaSettings, make_topic: MakeTopic) -> str:
     """A topic with these messages."""
     name = make_topic()
     records = [RawRecord(b"key", payload.encode(), headers) for payload, (headers, _) in SENT.items()]
-    produce_raw(settings.bootstrap_servers, name, *records, time_ms=TIME_MS)
+    now = int(time.time() * 1000)  # of an older one the broker's retention may have taken the records already
+    produce_raw(settings.bootstrap_servers, name, *records, time_ms=now)
     return name
 
 

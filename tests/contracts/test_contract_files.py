@@ -82,6 +82,13 @@ def test_a_fleet_is_added_by_one_file(file: Path) -> None:
         ("v: {signal: speed, unit: m/s}", "'v\"': speed", 9, 'signals.v"', "no field path"),
         ("signals:", "required: [w]\nsignals:", 8, "required.0", "not among signals"),
         ("signals:", "thresholds: {weather: []}\nsignals:", 8, "thresholds.weather", "no number"),
+        (
+            "signals:",
+            "thresholds: {soc: [{kind: low, op: <, limit: 5}, {kind: low, op: <, limit: 9}]}\nsignals:",
+            8,
+            "thresholds.soc",
+            "2 thresholds of soc are called low",
+        ),
         ("signals:", "message_key: sensor\nsignals:", 8, "message_key", "has no sensor"),
         ("signals:", "long: {name: n, value: v}\nsignals:", 8, "long", "but the shape is wide"),
         ("shape: wide", "shape: list", 3, "shape", "needs a section `list:`"),
@@ -127,8 +134,15 @@ def test_a_file_that_is_no_contract_is_refused(tmp_path: Path, content: bytes) -
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """By its path."""
-    with pytest.raises(ContractError, match=r"absent\.yml:0: cannot be read"):
+    with pytest.raises(ContractError, match=r"absent\.yml: cannot be read"):
         load_registry([tmp_path / "absent.yml"])
+
+
+def test_a_folder_without_a_contract_is_named(tmp_path: Path) -> None:
+    """It is hardly the one that was meant."""
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ContractError, match="the folder holds no contract"):
+        load_registry([tmp_path])
 
 
 def test_a_topic_has_one_owner(file: Path) -> None:

@@ -120,3 +120,17 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """As `fleetlake X.Y.Z`."""
     assert cli.run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("fleetlake 0.")
+
+
+@pytest.mark.usefixtures("probe")
+def test_a_misspelt_variable_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On stderr, with the name that may be meant; the command runs all the same."""
+    monkeypatch.setenv("FLEETLAKE_TRANSFORM__TRIP_STILL_S", "5")
+    monkeypatch.setenv("FLEETLAKE_XYZ", "5")
+    assert cli.run(["where"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    meant = "did you mean FLEETLAKE_TRANSFORMS__TRIP_STILL_S?"
+    assert said[0] == f"fleetlake: there is no setting FLEETLAKE_TRANSFORM__TRIP_STILL_S; {meant}"
+    assert said[1].startswith("fleetlake: there is no setting FLEETLAKE_XYZ; `fleetlake doctor --json`")

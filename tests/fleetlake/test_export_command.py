@@ -35,6 +35,21 @@ def test_a_table_is_a_file_of_its_name(lake: Lake, capsys: pytest.CaptureFixture
     assert str(found.schema.field("event_date").type) == "date32[day]"
 
 
+def test_the_name_of_the_file_says_what_it_holds(lake: Lake) -> None:
+    """As that of `fleetlake sql` does."""
+    assert cli.run(["export", "silver.signals", "--output", "readings.csv"]) == 0
+    with Path("readings.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
+
+
+def test_what_silver_has_not_read_yet_can_be_exported(lake: Lake) -> None:
+    """As the view gives it."""
+    lake.land([speed(70)], [speed(50)])
+    assert cli.run(["export", "silver.signals_live"]) == 0
+    found = pq.read_table("silver.signals_live.parquet")
+    assert sorted(found["value"].to_pylist()) == [50.0, 60.0, 70.0]
+
+
 def test_a_condition_leaves_out_the_rest(lake: Lake) -> None:
     """In SQL, with a comment at its end if need be."""
     condition = "vehicle_id = 'V2' and value > 55 -- fast"
@@ -47,7 +62,8 @@ def test_a_condition_leaves_out_the_rest(lake: Lake) -> None:
     ("arguments", "code", "problem"),
     [
         (["gold.tripss"], 2, "there is no table gold.tripss; there are bronze.events"),
-        (["silver.signals", "--output", "x.csv"], 2, "must end in .parquet"),
+        (["silver.signals", "--format", "parquet", "--output", "x.csv"], 2, "must end in .parquet"),
+        (["gold.trips"], 2, "gold.trips is not made yet: `fleetlake materialize`"),
         (["silver.signals", "--output", "nowhere/x.parquet"], 2, "there is no folder"),
         (["silver.signals", "--where", "speed > 3"], 1, "speed"),
         (["silver.signals", "--where", "true); drop table x; select (1"], 1, "fleetlake: "),

@@ -14,9 +14,12 @@ import pytest
 
 from fleetlake.failures import INTERRUPTED, describe_failure
 from fleetlake.stack.server import wait_until
+from lake.settings import LakeSettings
+from tests.transforms.small_lake import Lake, speed
 
 START_SECONDS = 60.0
 END_SECONDS = 5.0  # it takes 0.2 s where the machine has nothing else to do
+RUN_END_SECONDS = 30.0  # Dagster writes down first how its run ended
 BUSY_CPU_SECONDS = 3.0  # starting takes 1 s of it, and the queries below never end
 
 ENDLESS = "from range(1000000) a, range(1000000) b"
@@ -36,7 +39,10 @@ def hear_ctrl_c() -> Iterator[None]:
 
 
 def interrupt(
-    arguments: list[str], environment: dict[str, str], is_under_way: Callable[[int], bool]
+    arguments: list[str],
+    environment: dict[str, str],
+    is_under_way: Callable[[int], bool],
+    end_seconds: float = END_SECONDS,
 ) -> tuple[int, str]:
     """The exit code and the error output of a command that gets a SIGINT when it is under way."""
     process = subprocess.Popen(
@@ -50,7 +56,7 @@ def interrupt(
         assert wait_until(lambda: is_under_way(process.pid), START_SECONDS)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=END_SECONDS)
+        _, said = process.communicate(timeout=end_seconds)
     finally:
         process.kill()
         process.communicate()
@@ -100,6 +106,22 @@ def test_an_audit_ends_with_ctrl_c(tmp_path: Path) -> None:
             for connected in accepted:
                 connected.close()
     assert done == (130, "fleetlake: interrupted\n")
+
+
+@pytest.mark.parametrize("table", ["silver/signals", "gold/signal_minute"])
+def test_a_run_of_dagster_ends_with_ctrl_c(tmp_path: Path, table: str) -> None:
+    """In the middle of a step or between two; no other run begins, and what is missing is still due."""
+    lake = Lake(LakeSettings(uri=str(tmp_path / "lake")))
+    lake.land(*([speed(1, days_before=days)] for days in (0, 40, 80)))
+    environment = {"FLEETLAKE_DATA_DIR": str(tmp_path / "data"), "FLEETLAKE_LAKE__URI": lake.settings.uri}
+
+    def has_begun(pid: int) -> bool:
+        del pid
+        return (tmp_path / "lake" / table).exists()
+
+    done = interrupt(["materialize"], environment, has_begun, RUN_END_SECONDS)
+    assert done == (130, "fleetlake: interrupted\n")
+    assert not (tmp_path / "lake" / "gold" / "vehicle_day").exists()
 
 
 def test_what_duckdb_makes_of_ctrl_c_is_an_interruption() -> None:

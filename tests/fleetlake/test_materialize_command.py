@@ -8,6 +8,8 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from fleetlake import cli
+from fleetlake.doctor.local_checks import check_runs
+from fleetlake.settings import Settings
 from lake.errors import AccessDenied
 from lake.settings import LakeSettings
 from lake.storage import storage
@@ -57,15 +59,15 @@ def test_a_table_that_is_named_is_made_with_what_it_reads(
     lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And no other; days that are given are built again."""
-    lake.land([("V1", "pressure", speed()[2], 5.0)])
+    lake.land([("V1", "pressure", speed(days_before=days)[2], 5.0) for days in (0, 40)])
     assert cli.run(["materialize", "pressure_max"]) == 0
     tables = {line.split()[0] for line in capsys.readouterr().out.splitlines() if "rows in" in line}
     assert tables == {"silver.signals", "gold.pressure_day", "gold.pressure_max"}
-    again = ["materialize", "gold.pressure_day", "--from", "2026-03-10", "--to", "2026-03-11"]
-    assert cli.run(again) == 0
-    told = capsys.readouterr().out
-    assert "gold.pressure_day" in told
-    assert "2 days" in told
+    assert cli.run(["materialize", "gold.pressure_day", "--from", "2026-03-10", "--to", "2026-03-11"]) == 0
+    assert "gold.pressure_day                   1 rows in" in capsys.readouterr().out
+    assert cli.run(["materialize", "gold.pressure_day", "gold.pressure_max", "--from", "2020-01-01"]) == 0
+    told = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("gold.")]
+    assert told == [["gold.pressure_day", "1"], ["gold.pressure_day", "1"], ["gold.pressure_max", "1"]]
 
 
 def test_a_check_that_fails_is_told_and_is_the_exit_code(
@@ -107,10 +109,13 @@ def test_wrong_arguments_are_named(
 
 
 def test_days_outside_the_calendar_stop_no_others(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
-    """A clock that is wrong by decades."""
+    """A clock that is wrong by decades: its day is told, and is no failure."""
     lake.land([speed(1)], [speed(2, days_before=20_000)])
     assert cli.run(["materialize", "signal_minute"]) == 0
-    assert "gold.signal_minute                  1 rows" in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert "gold.signal_minute                  1 rows" in said.out
+    assert "WARNING silver.signals: inside_the_calendar: " in said.err
+    assert "1 days are wrong" in said.err
 
 
 def test_a_lake_without_messages_is_no_error(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,7 +129,8 @@ def test_a_lake_without_messages_is_no_error(lake: Lake, capsys: pytest.CaptureF
 def test_a_table_that_cannot_be_read_is_an_error_that_names_it(
     lake: Lake, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the words of our own error; what does not read it is made all the same."""
+    """In the words of our own error; what does not read it is made all the same. Doctor tells of the run
+    until another has made up for it."""
     lake.land([speed(1)])
 
     def broken(marts: Marts, model: Model, *given: Any, **named: Any) -> Built:
@@ -138,3 +144,9 @@ def test_a_table_that_cannot_be_read_is_an_error_that_names_it(
     assert "FAILED gold.trips: lake.errors.AccessDenied: the lake's store at here refuses access" in said.err
     assert "gold.signal_minute" in said.out
     assert "gold.vehicle_day" not in said.out
+    (finding,) = check_runs(Settings())
+    assert "of assets failed at" in finding.fact
+    assert finding.fact.endswith("UTC: gold.trips")
+    monkeypatch.setattr("orchestration.assets.build", build)
+    assert cli.run(["materialize"]) == 0
+    assert list(check_runs(Settings())) == []

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fleetlake.settings import BadSettings, Settings, describe, masked_url, unknown_variables
+from fleetlake.described import describe
+from fleetlake.masking import masked_url
+from fleetlake.settings import BadSettings, Settings, is_explicit, unread_variables
 
 STACK = {
     "kafka": "127.0.0.1:1111",
@@ -124,7 +126,9 @@ def test_a_variable_that_nothing_reads_is_noticed(monkeypatch: pytest.MonkeyPatc
     """A typing error in a section's name would be silent otherwise."""
     monkeypatch.setenv("FLEETLAKE_MONGODB__URI", "mongodb://x")
     monkeypatch.setenv("FLEETLAKE_MONGO__URI", "mongodb://x")
-    assert unknown_variables() == ["FLEETLAKE_MONGODB__URI"]
+    monkeypatch.setenv("FLEETLAKE_SOMETHING", "x")
+    expected = {"FLEETLAKE_MONGODB__URI": "FLEETLAKE_MONGO__URI", "FLEETLAKE_SOMETHING": None}
+    assert unread_variables() == expected
 
 
 def test_an_address_without_credentials_is_shown_as_it_is() -> None:
@@ -143,6 +147,8 @@ def test_an_address_without_credentials_is_shown_as_it_is() -> None:
         ("FLEETLAKE_INGEST__METRICS_PORT", "99999"),
         ("FLEETLAKE_INGEST__SLOT", "-3"),
         ("FLEETLAKE_LAKE__QUERY__MEMORY_LIMIT", "lots"),
+        ("FLEETLAKE_LAKE__QUERY__MEMORY_LIMIT", "1B"),
+        ("FLEETLAKE_LAKE__QUERY__THREADS", "100000000000"),
         ("FLEETLAKE_LAKE__QUERY__THREADS", "0"),
         ("FLEETLAKE_MONGO__DATABASE", "a b.c$"),
     ],
@@ -177,3 +183,18 @@ def test_without_a_stack_nothing_comes_from_one(tmp_path: Path, monkeypatch: pyt
     sources = {value.name: value.source for value in describe(Settings())}
     assert (sources["lake.uri"], sources["ingest.runtime_dir"]) == ("data folder", "data folder")
     assert "stack" not in sources.values()
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As compose files pass on what nobody has set."""
+    for name in ("WAREHOUSE", "VEHICLES", "CONTRACTS", "LAKE__URI", "DAGSTER__HOME"):
+        monkeypatch.setenv(f"FLEETLAKE_{name}", "")
+    settings = Settings()
+    assert (settings.warehouse, settings.vehicles, settings.contracts, settings.dagster.home) == (
+        None,
+        None,
+        [],
+        None,
+    )
+    assert settings.lake.uri
+    assert not is_explicit("lake", "uri")

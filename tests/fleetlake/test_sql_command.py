@@ -40,6 +40,30 @@ def ask(capsys: pytest.CaptureFixture[str], sql: str, answer_format: str) -> str
     return capsys.readouterr().out
 
 
+def test_a_lake_without_tables_is_told_apart_from_an_empty_answer(
+    lake: LakeSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its address, which may be another than was meant."""
+    assert cli.run(["sql", "select * from bronze.events"]) == 0
+    assert f"nothing has landed in {lake.uri} yet" in capsys.readouterr().err
+    open_or_create(wait_ready(lake))
+    assert cli.run(["sql", "select * from bronze.events"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_store_without_a_key_is_a_named_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither the settings nor the environment have one."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "FLEETLAKE_LAKE__S3"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("FLEETLAKE_LAKE__URI", "s3://fleet")
+    monkeypatch.setenv("FLEETLAKE_LAKE__S3__ENDPOINT_URL", "http://127.0.0.1:9")
+    assert cli.run(["sql", "select 1"]) == 1
+    assert "no access key is set" in capsys.readouterr().err
+
+
 def test_json_is_one_array_of_objects(lake: LakeSettings, capsys: pytest.CaptureFixture[str]) -> None:
     """Exact numbers, ISO times with Z, bytes as text or base64, inside lists and maps too; NaN is null."""
     sql = """

@@ -102,6 +102,23 @@ def test_down_ends_what_a_killed_stack_left(stack: StackUnderTest) -> None:
     assert stack.command("down").stdout.startswith("no stack runs in ")
 
 
+@pytest.mark.slow
+def test_down_names_who_did_not_end_in_order(stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line, exit code 1; all has ended."""
+    monkeypatch.setenv("FLEETLAKE_INGEST__SHUTDOWN_SECONDS", "1")
+    stack.up()
+    running = stack.file.processes
+    os.kill(stack.process("state").pid, signal.SIGSTOP)
+    done = stack.command("down")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "fleetlake: the stack is stopped, but not in order: state was killed after "
+    )
+    assert done.stderr.count("\n") == 1
+    assert "history" not in done.stderr
+    assert not any(process.is_alive for process in running)
+
+
 def test_a_killed_broker_comes_back_under_a_new_id(stack: StackUnderTest) -> None:
     """Its log may have gone back; the person is told; the same port answers again."""
     stack.up("--no-ingest")

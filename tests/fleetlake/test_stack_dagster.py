@@ -25,7 +25,7 @@ def test_what_is_sent_becomes_marts_by_itself(stack: StackUnderTest, monkeypatch
     all of it in order."""
     monkeypatch.setenv("FLEETLAKE_DAGSTER__IN_STACK", "true")
     for name in ("LOOK_EVERY_S", "SILVER_EVERY_S", "LATE_EVERY_S", "TODAY_EVERY_S", "QUIET_S"):
-        monkeypatch.setenv(f"FLEETLAKE_DAGSTER__{name}", "2")
+        monkeypatch.setenv(f"FLEETLAKE_DAGSTER__{name}", "4")
     assert "dagster http://127.0.0.1:" in stack.up()
     address = json.loads(stack.command("status", "--json").stdout)["dagster"]
     assert wait_until(lambda: answers(f"{address}/server_info"), 60)

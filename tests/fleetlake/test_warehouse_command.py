@@ -94,6 +94,9 @@ def test_a_copy_that_fails_leaves_the_old_file(
     assert "fleetlake: " in capsys.readouterr().err
     assert file.read_bytes() == before
     assert [found.name for found in file.parent.iterdir()] == [file.name]
+    monkeypatch.setenv("FLEETLAKE_WAREHOUSE", str(file.parent))
+    assert cli.run(["warehouse", "publish"]) == 1
+    assert capsys.readouterr().err == f"fleetlake: Is a directory: {file.parent}\n"
 
 
 def test_a_lake_without_marts_has_nothing_to_publish(small: Lake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from lake.storage import storage
 from tests.ingest.odometer_fleet import DEADLINE, Fleet, landed, make_fleet, message, renew, running
 from tests.ingest.topics import make_topic_again
 from tests.real_services import both_protocols
+from tests.servers import OwnServer
 
 
 @pytest.fixture
@@ -109,6 +110,36 @@ def test_a_topic_recreated_while_running_is_landed_under_its_own_identity(fleet:
     identities = [topic_id for topic_id, _, _ in fleet.coordinates()]
     assert sorted(Counter(identities).values()) == [10, 10]
     assert fleet.payloads() == sorted(message(number) for number in range(20))
+
+
+@pytest.mark.real_kafka
+def test_a_topic_made_again_after_its_broker_was_restarted_is_landed(
+    own_kafka: OwnServer,
+    own_kafka_settings: KafkaSettings,
+    lake_settings: LakeSettings,
+    topic_name: str,
+    tmp_path: Path,
+) -> None:
+    """Its leaders' epochs begin anew, lower than those that the running client knows: a new one is needed."""
+    fleet = make_fleet(own_kafka_settings, lake_settings, topic_name, tmp_path)
+
+    def make_again_while_running() -> None:
+        with running(fleet) as sink:
+            fleet.send(10)
+            assert wait_until(landed(fleet, 10), DEADLINE)
+            for _ in range(2):
+                own_kafka.stop()
+                own_kafka.start()
+            fleet.send(10, first=10)
+            assert wait_until(landed(fleet, 20), DEADLINE)
+            fleet.begin_anew()
+            fleet.send(10, first=20)
+            assert wait_until(sink.has_ended, DEADLINE)
+
+    with pytest.raises((TopicRecreated, TopicMissing)):  # it may be looked for while it is away
+        make_again_while_running()
+    fleet.land()
+    assert fleet.payloads() == sorted(message(number) for number in range(30))
 
 
 @pytest.mark.real_kafka

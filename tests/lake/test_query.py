@@ -1,5 +1,6 @@
 """SQL over the lake: always the newest version, only reading, only the lake."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -99,6 +100,10 @@ REFUSED = [
     "copy (select 1) to '{lake}/stolen.csv'",
     "explain analyze copy (select 1) to '{lake}/stolen.csv'",
     "/* */ explain analyze copy (select 1) to '{lake}/stolen.csv'",
+    "explain (/*) select 1 --*/ analyze) copy (select 1) to '{lake}/stolen.csv'",
+    "explain (analyze/*) select 1; --*/) copy (select 1) to '{lake}/stolen.csv'",
+    "explain /*) select 1 --*/ analyze copy (select 1) to '{lake}/stolen.csv'",
+    "explain (analyze)/* */copy (select 1) to '{lake}/stolen.csv'",
     "attach '{lake}/x.db'",
     "install spatial",
     "load httpfs",
@@ -112,6 +117,27 @@ REFUSED = [
     "",
     "-- nothing",
 ]
+
+
+@pytest.mark.local_lake
+def test_a_mart_that_cannot_be_read_stops_no_other_question(lake_settings: LakeSettings) -> None:
+    """It is named to whoever asks for it; one whose first commit is missing is not there yet."""
+    gold = Path(lake_settings.uri, "gold")
+    rows = pa.table({"n": [1]})
+    for name in ("whole", "broken"):
+        write_deltalake(gold / name, rows)
+    (gold / "begun" / "_delta_log").mkdir(parents=True)
+    (gold / "broken" / "_delta_log" / f"{0:020}.json").write_text("no JSON")
+    with Warehouse(lake_settings) as warehouse:
+        assert answer(warehouse, "select n from gold.whole") == [{"n": 1}]
+        assert "gold.broken" not in warehouse.tables()
+        with pytest.raises(QueryFailed, match=r"gold\.broken cannot be read: "):
+            warehouse.query("select * from gold.broken")
+        with pytest.raises(QueryFailed, match="begun does not exist"):
+            warehouse.query("select * from gold.begun")
+        shutil.rmtree(gold / "broken")
+        write_deltalake(gold / "broken", rows)
+        assert answer(warehouse, "select n from gold.broken") == [{"n": 1}]
 
 
 @pytest.mark.parametrize("sql", REFUSED)
@@ -162,7 +188,7 @@ def test_files_beside_the_lake_cannot_be_read(lake_settings: LakeSettings, tmp_p
     ours = pa.table({"a": [1]})
     with Warehouse(lake_settings) as warehouse:
         for source in (f"read_text('{secret}')", f"delta_scan('{other}')", f"'{secret}'", "ours"):
-            with pytest.raises(QueryFailed):
+            with pytest.raises((QueryFailed, QueryRefused)):
                 warehouse.query(f"from {source}").table()
     assert ours.num_rows
 
@@ -191,7 +217,8 @@ def test_an_error_about_a_missing_table_names_those_that_are_there(
                 warehouse.query(sql)
             return str(failed.value)
 
-        there = "the tables are bronze.events, silver.signals (not written yet)"
+        root = storage(lake_settings).locations.root
+        there = f"the tables of {root} are bronze.events, silver.signals (not written yet)"
         assert problem("from nope") == f"line 1, column 6: Table with name nope does not exist; {there}"
         assert problem("from gold.trips").endswith(there)
         assert problem("from nowhere.trips").endswith(there)

@@ -18,18 +18,19 @@ import pytest
 
 from lake.query import Warehouse
 from lake.settings import LakeSettings
-from orchestration.instance import instance, prepare
+from orchestration.home import prepare
+from orchestration.instance import instance
 from tests.environment import of_lake
 from tests.transforms.small_lake import NOON, Lake, Reading
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 QUICK = {
-    "FLEETLAKE_DAGSTER__LOOK_EVERY_S": "1",
-    "FLEETLAKE_DAGSTER__SILVER_EVERY_S": "1",
-    "FLEETLAKE_DAGSTER__LATE_EVERY_S": "1",
+    "FLEETLAKE_DAGSTER__LOOK_EVERY_S": "3",
+    "FLEETLAKE_DAGSTER__SILVER_EVERY_S": "3",
+    "FLEETLAKE_DAGSTER__LATE_EVERY_S": "3",
     "FLEETLAKE_DAGSTER__QUIET_S": "0",
-    "FLEETLAKE_DAGSTER__TODAY_EVERY_S": "1",
+    "FLEETLAKE_DAGSTER__TODAY_EVERY_S": "3",
 }
 
 

@@ -6,10 +6,11 @@ import pytest
 from contracts.load import load_registry
 from lake.settings import LakeSettings
 from orchestration.assets import key_of
+from orchestration.checks import all_checks_of
 from orchestration.definitions import definitions
 from orchestration.settings import OrchestrationSettings
+from orchestration.store_checks import BRONZE, STATE
 from transforms.build import Marts
-from transforms.checks import checks_of
 from transforms.load import load_models
 from transforms.reference import reference
 from transforms.settings import TransformSettings
@@ -45,11 +46,22 @@ def test_a_table_is_an_asset_with_its_documentation(graph: dg.Definitions, name:
 
 
 def test_every_check_of_a_model_is_an_asset_check(graph: dg.Definitions) -> None:
-    """And there are no others."""
+    """And there are no others of its table."""
     known = {key for each in graph.asset_checks or [] for key in each.check_keys}
     expected = {
         dg.AssetCheckKey(key_of(model.name), check.name)
         for model in MODELS.values()
-        for check in checks_of(model)
+        for check in all_checks_of(model)
     }
-    assert known == expected
+    tables = {key_of(name) for name in MODELS}
+    assert {key for key in known if key.asset_key in tables} == expected
+
+
+def test_what_sinks_write_is_in_the_graph_with_its_checks(graph: dg.Definitions) -> None:
+    """Bronze and the state; without a look at other stores, only those of what comes in."""
+    known = {key for each in graph.asset_checks or [] for key in each.check_keys}
+    tables = {key_of(name) for name in MODELS}
+    assert {key.name for key in known if key.asset_key not in tables} == {"fresh", "volume_as_usual"}
+    for key in (BRONZE, STATE):
+        spec = next(each for each in graph.resolve_all_asset_specs() if each.key == key)
+        assert (bool(spec.description), bool(spec.owners), bool(spec.kinds)) == (True, True, True)

@@ -4,7 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestration.instance import CONFIG, instance, prepare
+from orchestration.home import CONFIG, prepare
+from orchestration.instance import instance
 
 
 def test_processes_that_begin_at_once_find_one_instance(tmp_path: Path) -> None:

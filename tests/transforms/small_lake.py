@@ -5,15 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 
-from lake.bronze import open_or_create
+from lake.bronze import BronzePartition, open_or_create
 from lake.query import Warehouse
 from lake.schemas import BRONZE
 from lake.settings import LakeSettings
 from lake.silver import Lane
 from lake.storage import wait_ready
 from transforms.increment import increment
+from transforms.live import signals_live
 from transforms.load import load_models
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -34,7 +35,13 @@ class Lake:
     def land(self, *messages: Sequence[Reading], at: datetime = NOON) -> None:
         """One commit; each message has readings of one vehicle."""
         rows = [self._row(readings, at) for readings in messages]
-        write_deltalake(self.bronze, pa.Table.from_pylist(rows, BRONZE), mode="append")
+        checkpoint = Transaction(BronzePartition("life", 0).transaction, self.sent + 1)
+        write_deltalake(
+            self.bronze,
+            pa.Table.from_pylist(rows, BRONZE),
+            mode="append",
+            commit_properties=CommitProperties(app_transactions=[checkpoint]),
+        )
 
     def _row(self, readings: Sequence[Reading], at: datetime) -> dict[str, Any]:
         self.sent += 1
@@ -56,8 +63,15 @@ class Lake:
 
     def silver(self, columns: str = KEY) -> list[tuple[Any, ...]]:
         """Its rows."""
-        with Warehouse(self.settings) as warehouse:
-            rows = warehouse.query(f"select {columns} from silver.signals order by all").table()  # noqa: S608
+        return self._rows("silver.signals", columns)
+
+    def live(self, columns: str = KEY) -> list[tuple[Any, ...]]:
+        """Those that silver would have."""
+        return self._rows("silver.signals_live", columns)
+
+    def _rows(self, table: str, columns: str) -> list[tuple[Any, ...]]:
+        with Warehouse(self.settings, signals_live) as warehouse:
+            rows = warehouse.query(f"select {columns} from {table} order by all").table()  # noqa: S608
         return [tuple(row.values()) for row in rows.to_pylist()]
 
 

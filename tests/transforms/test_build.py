@@ -184,20 +184,34 @@ def with_columns(model: Model, sql: str, columns: Callable[[dict[str, Any]], dic
     return replace(model, sql=sql, about=about)
 
 
+FEWER = with_columns(
+    MINUTES,
+    f"select * exclude (average) from (\n{MINUTES.sql}\n)",  # noqa: S608 - the model's own
+    lambda known: {name: column for name, column in known.items() if name != "average"},
+)
+
+
+def test_an_upgrade_that_is_taken_back_half_way_makes_every_day_due(lake: Lake, marts: Marts) -> None:
+    """Its first commit took away the rows of all other days, which were built as far as the old one knew."""
+    lake.land([speed(1)], [speed(2, days_before=1)])
+    lake.increment()
+    build(marts, MINUTES)
+    build(marts, FEWER, [DAY])
+    assert due(marts, MINUTES) == [DAY_BEFORE, DAY]
+    build(marts, MINUTES)
+    assert minutes(lake) == [(2,), (1,)]
+    assert due(marts, MINUTES) == []
+
+
 def test_a_model_with_other_columns_begins_anew(lake: Lake, marts: Marts) -> None:
     """What the old one made is gone with the first build, and every day is due."""
     lake.land([speed(1)], [speed(2, days_before=1)])
     lake.increment()
     build(marts, MINUTES)
-    fewer = with_columns(
-        MINUTES,
-        f"select * exclude (average) from (\n{MINUTES.sql}\n)",  # noqa: S608 - the model's own
-        lambda known: {name: column for name, column in known.items() if name != "average"},
-    )
-    assert due(marts, fewer) == [DAY_BEFORE, DAY]
-    build(marts, fewer, [DAY])
-    assert due(marts, fewer) == [DAY_BEFORE]
-    build(marts, fewer)
+    assert due(marts, FEWER) == [DAY_BEFORE, DAY]
+    build(marts, FEWER, [DAY])
+    assert due(marts, FEWER) == [DAY_BEFORE]
+    build(marts, FEWER)
     found = rows(lake, "select * exclude (minute_time) from gold.signal_minute order by event_date")
     assert [len(row) for row in found] == [8, 8]
 

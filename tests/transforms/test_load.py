@@ -72,6 +72,27 @@ def test_what_is_wrong_with_a_model_is_named(tmp_path: Path, changes: dict[str, 
     assert str(tmp_path / "gold" / "a.yml") in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("table", "condition", "problem"),
+    [
+        ("bronze.events", "source.vehicle_id = target.vehicle", "there is no column vehicle; name source"),
+        ("bronze.events", "source.car = target.vehicle_id", "there is no column car; name source"),
+        ("bronze.events", "vehicle_id = target.vehicle_id", "there is no column vehicle_id; name source"),
+        ("bronze.events", "source.vehicle_id =", r"line \d: .*; write a condition"),
+        ("bronze.events", "true) or (true); select 1", "; write a condition"),
+        ("silver.signals", "source.vehicle_id = target.vehicle_id", "it is not made from this table"),
+    ],
+)
+def test_what_is_wrong_with_a_trace_is_named(
+    tmp_path: Path, table: str, condition: str, problem: str
+) -> None:
+    """With its line: before anybody asks for it."""
+    about = ABOUT.format(given="bronze.events") + f'trace: {{{table}: "{condition}"}}\n'
+    write(tmp_path, "gold.a", reads="bronze.events", about=about)
+    with pytest.raises(ContractError, match=rf"a\.yml:9: trace\.{table}: .*{problem}"):
+        load_models(tmp_path)
+
+
 def test_a_table_that_nobody_makes_is_named(tmp_path: Path) -> None:
     """With those that there are."""
     write(tmp_path, "gold.a", reads="silver.b")

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 import pytest
 
+from contracts.load import load_registry
 from lake.engine import Engine, engine
 from lake.schemas import SILVER
 from lake.settings import LakeSettings
 from tests.transforms.twizy import twizy_rows
 from transforms.load import load_models
+from transforms.reference import reference
 from transforms.settings import TransformSettings
 
 MODELS = load_models()
@@ -42,6 +44,8 @@ where said_before is distinct from coalesce(text, cast(value as varchar))
 def drives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Silver has the four drives."""
     with engine(LakeSettings(uri=str(tmp_path_factory.mktemp("lake")))) as made:
+        for name, rows in reference(load_registry()).tables.items():
+            made.hold(name, rows)
         made.hold("bronze.events", twizy_rows())
         made.hold("silver.signals", made.select(MODELS["silver.signals"].sql, {"is_hot": None}))
         yield made

@@ -331,7 +331,7 @@ measured as (
 )
 
 select
-    vehicle_id,
+    measured.vehicle_id,
     started as start_time,
     ended as end_time,
     epoch(ended) - epoch(started) as duration_s,
@@ -353,5 +353,8 @@ select
     last_message.topic as last_topic,
     last_message.partition as last_partition,
     last_message."offset" as last_offset,
-    cast(ended as date) as event_date
+    cast(ended as date) as event_date,
+    cast(started at time zone vehicles.time_zone as date) as local_date,
+    extract(hour from started at time zone vehicles.time_zone) as local_hour
 from measured
+left join reference.vehicles as vehicles on vehicles.vehicle_id = measured.vehicle_id

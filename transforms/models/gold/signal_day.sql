@@ -21,7 +21,8 @@ select
     count(*) as readings,
     min(value) as minimum,
     max(value) as maximum,
-    favg(value) as average,
+    -- The sum of numbers near the greatest there are is none.
+    case when abs(favg(value)) < 'infinity' then favg(value) end as average,
     min(reading).value as first_value,
     min(reading).text as first_text,
     max(reading).value as last_value,

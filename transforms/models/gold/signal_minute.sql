@@ -22,7 +22,8 @@ select
     count(*) as readings,
     min(value) as minimum,
     max(value) as maximum,
-    favg(value) as average,
+    -- The sum of numbers near the greatest there are is none.
+    case when abs(favg(value)) < 'infinity' then favg(value) end as average,
     max(reading).value as last_value,
     max(reading).text as last_text,
     event_date

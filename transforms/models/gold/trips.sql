@@ -80,7 +80,8 @@ switched as (
         end as switch,
         coalesce(lag(speed) over by_time > 0, true) as was_moving,
         min(case when speed_sent > 0 then event_time end) over (
-            partition by vehicle_id, spell order by event_time rows between 1 following and unbounded following
+            partition by vehicle_id, spell order by event_time desc
+            rows between unbounded preceding and 1 preceding
         ) as moves_again
     from carried
     window by_time as (partition by vehicle_id, spell order by event_time)
@@ -145,7 +146,7 @@ drives as (
 bounded as (
     select
         *,
-        coalesce(lag(ended) over (partition by vehicle_id order by ended), '-infinity'::timestamptz) as previous_end
+        lag(ended) over (partition by vehicle_id order by ended) as previous_end
     from drives
 ),
 
@@ -158,7 +159,7 @@ begun as (
     inner join separated as carried_on
         on carried_on.vehicle_id = bounded.vehicle_id
         and carried_on.spell = bounded.spell
-        and carried_on.event_time > bounded.previous_end
+        and (bounded.previous_end is null or carried_on.event_time > bounded.previous_end)
         and carried_on.event_time <= bounded.first_move
         and epoch(bounded.first_move) - epoch(carried_on.event_time) <= $trip_lead_s
         and carried_on.is_on
@@ -263,6 +264,9 @@ select
     measured.last_message.topic as last_topic,
     measured.last_message.partition as last_partition,
     measured.last_message."offset" as last_offset,
-    cast(measured.started as date) as event_date
+    cast(measured.started as date) as event_date,
+    cast(measured.started at time zone vehicles.time_zone as date) as local_date,
+    extract(hour from measured.started at time zone vehicles.time_zone) as local_hour
 from measured
+left join reference.vehicles as vehicles on vehicles.vehicle_id = measured.vehicle_id
 where measured.points >= 2 and measured.distance_km >= 0.01

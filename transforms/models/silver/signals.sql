@@ -17,7 +17,7 @@ with readings as (
 of_lane as (
     select *
     from readings
-    where $is_hot is null or (cast(event_time as date) >= ingest_date - 1) = $is_hot
+    where $is_hot is null or (cast(event_time at time zone 'UTC' as date) >= ingest_date - 1) = $is_hot
 ),
 
 deliveries as (
@@ -43,6 +43,6 @@ select
     topic,
     partition,
     "offset",
-    cast(event_time as date) as event_date
+    cast(event_time at time zone 'UTC' as date) as event_date
 from deliveries
 where delivery = 1
