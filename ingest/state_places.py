@@ -6,7 +6,7 @@ read again from its log's start; where the mark is behind the group's offset (Mo
 before), from the mark: writing twice changes nothing, not writing would never be noticed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -56,6 +56,8 @@ class StatePlaces:
     identities: Identities
     marks: Marks
     log: Log
+    unite_doubles: Callable[[], object] = lambda: None
+    """Puts right what a rebuild left that was killed at its swap."""
     collection_id: str = ""
     server: str = ""
     topic_ids: dict[str, str] = field(default_factory=dict)
@@ -77,6 +79,8 @@ class StatePlaces:
         begins = self.marks.goes_on_at(collection_id)
         committed = self.group.committed(wanted)
         ends = {key: self.group.watermarks(key) for key in wanted}
+        if any(self.mark(key) not in held for key in wanted):
+            self.unite_doubles()
         self.release(wanted)
         self._stand_on(collection_id, server)
         for key in wanted:

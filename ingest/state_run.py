@@ -72,7 +72,7 @@ def run(
             RunDecoder(registry, metrics),
             StateWindow(registry),
             writer,
-            StatePlaces(consumer, TopicIdentities(kafka), marks, log),
+            StatePlaces(consumer, TopicIdentities(kafka), marks, log, store.unite_doubles),
             ingest,
             metrics,
             log,

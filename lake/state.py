@@ -33,6 +33,9 @@ DOUBLED = (
 )
 """Ids of more than one document."""
 
+EMBEDDED = "secantusVersion"
+"""What only the embedded server says in `buildInfo`."""
+
 
 class StateStore:
     """The documents of one collection. Safe to share between threads."""
@@ -133,16 +136,20 @@ class StateStore:
         """Makes one document of those that have the same id; returns of how many vehicles there were several.
 
         MongoDB has none. The embedded server does: what is upserted while a collection is renamed onto
-        another stays beside what came, and only one of the two is found by its id from then on. To be called
-        where all that is written meanwhile will be written once more.
+        another stays beside what came, and only one of the two is found by its id from then on. Writers may go
+        on meanwhile; a process that is killed here loses what it holds, and begins again where the collection
+        was new to it.
         """
         with self._translating():
+            if EMBEDDED not in self._database.command("buildInfo"):
+                return 0
             doubled = [found["_id"] for found in self._collection.aggregate(list(DOUBLED))]
             for vehicle_id in doubled:
                 same = {"$expr": {"$eq": ["$_id", {"$literal": vehicle_id}]}}  # not by the index
-                states = [from_document(document) for document in self._collection.find(same)]
-                self._collection.delete_many(same)
-                for state in states:
+                taken = []  # all of them: without the hidden one the index finds none
+                while document := self._collection.find_one_and_delete(same):
+                    taken.append(from_document(document))
+                for state in taken:
                     self.write([state])
         return len(doubled)
 

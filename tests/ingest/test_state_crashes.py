@@ -1,10 +1,14 @@
 """The state sink and its rebuild killed with SIGKILL at each step: the state stays a function of the log."""
 
+from threading import Event, Thread
+
 import pytest
 
 from broker.settings import KafkaSettings
 from ingest.steps import RebuildStep, StateStep
+from lake.errors import StateNotWritten
 from lake.mongo import open_client
+from lake.state import StateStore
 from tests.ingest.conftest import NewFleet
 from tests.ingest.forked import forked
 from tests.ingest.telemetry_fleet import Fleet, eventually, under_load
@@ -77,3 +81,43 @@ def leftovers(fleet: Fleet) -> list[str]:
     with open_client(fleet.site.mongo) as client:
         names = client[fleet.site.mongo.database].list_collection_names()
     return [name for name in names if "rebuild_" in name]
+
+
+@pytest.mark.embedded_mongo
+def test_what_a_swap_left_double_is_united_by_the_sink(fleet: Fleet) -> None:
+    """The embedded server may have a vehicle twice when a rebuild is killed at its swap under writes."""
+    fleet.send(600, vehicles=200)
+    fleet.catch_up()
+    with StateStore(fleet.site.mongo) as store:
+        swapped_until_doubled(store)
+    fleet.send(60)
+    fleet.catch_up()
+    assert fleet.state_problems() == {}
+    with StateStore(fleet.site.mongo) as store:
+        assert store.count() == len(fleet.expected_state())
+
+
+def swapped_until_doubled(store: StateStore, most_swaps: int = 200) -> None:
+    """Puts copies in the state's place while it is written, until a vehicle has two documents."""
+    states, done = list(store.read_all()), Event()
+
+    def write() -> None:
+        with StateStore(store.settings) as own:
+            while not done.is_set():
+                try:
+                    own.write(states)
+                except StateNotWritten:  # two upserts of one vehicle met
+                    continue
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(most_swaps):
+            store.at("working").write(states)
+            assert store.replace_with(store.at("working"))
+            if store.count() > len(states):
+                return
+    finally:
+        done.set()
+        writer.join()
+    pytest.fail("no swap left a double")
