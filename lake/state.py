@@ -136,9 +136,9 @@ class StateStore:
         """Makes one document of those that have the same id; returns of how many vehicles there were several.
 
         MongoDB has none. The embedded server does: what is upserted while a collection is renamed onto
-        another stays beside what came, and only one of the two is found by its id from then on. Writers may go
-        on meanwhile; a process that is killed here loses what it holds, and begins again where the collection
-        was new to it.
+        another stays beside what came, and only one of the two is found by its id from then on. Writers may
+        go on meanwhile; a process that is killed here loses what it holds, and begins again where the
+        collection was new to it.
         """
         with self._translating():
             if EMBEDDED not in self._database.command("buildInfo"):

@@ -17,8 +17,8 @@ from lake.state_model import Entry, VehicleState, maximum_order, state_key, stat
 
 TIMES = st.sampled_from([-62_135_596_800_000_000, -1, 0, 1_761_559_635_000_000, 253_402_300_799_999_999])
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=4)
-# The embedded server confuses neighbouring doubles beyond 1e128 and below 1e-128, and takes those of about 1e-239
-# for greater than 1: no telemetry has them.
+# The embedded server confuses neighbouring doubles beyond 1e128 and below 1e-128, and takes those of about
+# 1e-239 for greater than 1: no telemetry has them.
 TINY, HUGE = 1e-90, 1e90
 NUMBERS = st.floats(-HUGE, HUGE).filter(lambda v: v == 0 or abs(v) > TINY)
 NUMBERS |= st.sampled_from([0.0, -0.0, 1.0, 2.0])

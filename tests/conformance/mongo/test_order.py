@@ -87,8 +87,8 @@ def test_any_order_of_arrival_keeps_the_same(vehicles: Vehicles, *, is_maximum: 
 
 @pytest.mark.real_mongo
 def test_extreme_doubles_have_their_place(vehicles: Vehicles) -> None:
-    """The embedded server takes doubles below about 1e-230 for great ones, and confuses neighbours beyond 1e128
-    and below 1e-128; no telemetry has them."""
+    """The embedded server takes doubles below about 1e-230 for great ones, and confuses neighbours beyond
+    1e128 and below 1e-128; no telemetry has them."""
     numbers = (-2.2e-308, -5e-324, 0.0, 5e-324, 2.2e-308, 1e-239, 1e-128, 1.0000000000000002e-128, 1e-90)
     ladder = [entry(v=value) for value in (*numbers, 1e128, 1.0000000000000003e128)]
     for at, (less, more) in enumerate(pairwise(ladder)):
