@@ -1,8 +1,11 @@
 """Trips of real drives: known distances, speeds and states of charge, however the vehicle reports."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import pyarrow as pa
 import pytest
 
 from contracts.load import load_registry
@@ -82,3 +85,110 @@ def test_a_vehicle_that_sends_on_change_only_drives_the_same(drives: Engine) -> 
         assert trip["distance_km"] == pytest.approx(every[vehicle]["distance_km"], rel=0.005)
         assert trip["points"] < every[vehicle]["points"]
         assert trip["stops"] == every[vehicle]["stops"]
+
+
+# -- a day makes its trips by itself -----------------------------------------------------------------------------
+
+FIRST_DAY = datetime(2026, 3, 10, tzinfo=UTC)
+DAYS = 7
+REACH = MODELS["gold.trips"].about.reach
+STEP = timedelta(minutes=10)
+
+Said = tuple[str, datetime, str, float]
+"""Vehicle, time, signal, value."""
+
+
+def test_a_vehicle_that_never_stops_has_a_trip_of_two_days_and_one_of_each_behind() -> None:
+    """All of its kilometres but those between two trips are in one."""
+    begin = FIRST_DAY + timedelta(hours=9)
+    readings = driven("V1", begin, FIRST_DAY + timedelta(days=5, hours=6))
+    found = by_days(readings)
+    assert [(trip["start_time"], trip["end_time"]) for trip in found] == [
+        (begin, FIRST_DAY + timedelta(days=2) - STEP),
+        (FIRST_DAY + timedelta(days=2), FIRST_DAY + timedelta(days=3) - STEP),
+        (FIRST_DAY + timedelta(days=3), FIRST_DAY + timedelta(days=4) - STEP),
+        (FIRST_DAY + timedelta(days=4), FIRST_DAY + timedelta(days=5) - STEP),
+        (FIRST_DAY + timedelta(days=5), FIRST_DAY + timedelta(days=5, hours=6)),
+    ]
+    assert [trip["points"] for trip in found] == [234, 144, 144, 144, 37]
+    assert found == at_once(readings)
+
+
+def test_what_was_said_two_days_before_is_no_longer_known() -> None:
+    """Whichever days are read: with the ignition of the first day a stand of twelve minutes is a stop on the
+    second day, and ends a trip on the fourth."""
+    begin, step = FIRST_DAY + timedelta(hours=9), timedelta(minutes=4)
+    readings = driven("V1", begin, FIRST_DAY + timedelta(days=4), step=step)
+    readings += [("V1", begin, "ignition", 1.0)]
+    second, fourth = FIRST_DAY + timedelta(days=1, hours=12), FIRST_DAY + timedelta(days=3, hours=12)
+    readings = standing(readings, {second: 12, fourth: 12})
+    found = by_days(readings)
+    assert found == at_once(readings)
+    assert [(trip["start_time"], trip["stops"]) for trip in found] == [
+        (begin, 1),
+        (FIRST_DAY + timedelta(days=2), 0),
+        (FIRST_DAY + timedelta(days=3), 0),
+        (fourth + timedelta(minutes=12), 0),
+    ]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_days_by_themselves_have_the_trips_of_all_days_at_once(seed: int) -> None:
+    """Drives and stands of any length, over any midnight; what is carried is said once a day and more."""
+    luck = random.Random(seed)  # noqa: S311 - traffic
+    readings: list[Said] = []
+    for number in range(6):
+        time = FIRST_DAY + timedelta(minutes=luck.randrange(600))
+        while time < FIRST_DAY + timedelta(days=DAYS):
+            until = time + timedelta(minutes=luck.choice([20, 90, 600, 2000, 5000]))
+            readings += driven(f"V{number}", time, until, step=timedelta(minutes=luck.choice([3, 7, 10])))
+            readings += [(f"V{number}", time, "ignition", 1.0)] * luck.randrange(2)
+            time = until + timedelta(minutes=luck.choice([4, 8, 14, 40, 700]))
+    assert by_days(readings) == at_once(readings) != []
+
+
+def driven(vehicle: str, begin: datetime, end: datetime, step: timedelta = STEP) -> list[Said]:
+    """36 km/h all the time, a reading a step; from begin to end, where it stands."""
+    steps = (end - begin) // step
+    times = [begin + number * step for number in range(steps + 1)]
+    return [(vehicle, time, "speed", 36.0 if time + step <= end else 0.0) for time in times]
+
+
+def standing(readings: Sequence[Said], stands: dict[datetime, int]) -> list[Said]:
+    """The same with a speed of 0 for so many minutes from then on."""
+
+    def is_still(time: datetime) -> bool:
+        return any(begin <= time < begin + timedelta(minutes=length) for begin, length in stands.items())
+
+    return [
+        (vehicle, time, signal, 0.0 if signal == "speed" and is_still(time) else value)
+        for vehicle, time, signal, value in readings
+    ]
+
+
+def at_once(readings: Sequence[Said]) -> list[dict[str, Any]]:
+    """The trips that the SELECT gives of all readings."""
+    with engine(LakeSettings()) as duck:
+        return trips_of(duck, readings)
+
+
+def by_days(readings: Sequence[Said]) -> list[dict[str, Any]]:
+    """The trips of each day as a build makes them: from the days within reach, and of those only its own."""
+    found = []
+    with engine(LakeSettings()) as duck:
+        for day in sorted({reading[1].date() for reading in readings}):
+            first, last = day - timedelta(days=REACH.before), day + timedelta(days=REACH.after)
+            near = [reading for reading in readings if first <= reading[1].date() <= last]
+            found += [trip for trip in trips_of(duck, near) if trip["event_date"] == day]
+    return sorted(found, key=lambda trip: (trip["vehicle_id"], trip["start_time"]))
+
+
+def trips_of(duck: Engine, readings: Sequence[Said]) -> list[dict[str, Any]]:
+    rows = [
+        {"vehicle_id": vehicle, "event_time": time, "signal": signal, "value": value, "topic": "t"}
+        for vehicle, time, signal, value in readings
+    ]
+    duck.hold("silver.signals", pa.Table.from_pylist(rows, SILVER))
+    duck.hold("reference.vehicles", reference(load_registry()).tables["reference.vehicles"])
+    found = duck.select(MODELS["gold.trips"].sql, PARAMETERS).to_pylist()
+    return sorted(found, key=lambda trip: (trip["vehicle_id"], trip["start_time"]))

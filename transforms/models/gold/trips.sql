@@ -39,36 +39,58 @@ neighbours as (
     window by_time as (partition by vehicle_id order by event_time)
 ),
 
--- What a vehicle has said holds until it has said nothing at all for too long.
 spells as (
     select
         *,
+        cast(event_time as date) as day,
         count(*) filter (where before is null or epoch(event_time) - epoch(before) > $trip_silence_s) over (
             partition by vehicle_id order by event_time
         ) as spell
     from neighbours
 ),
 
-carried as (
+last_words as (
     select
         vehicle_id,
-        event_time,
-        message,
-        after,
         spell,
-        speed as speed_sent,
-        latitude is not null and longitude is not null as is_placed,
-        last_value(ignition ignore nulls) over so_far as ignition,
-        last_value(gear ignore nulls) over so_far as gear,
-        last_value(speed ignore nulls) over so_far as speed,
-        last_value(odometer ignore nulls) over so_far as odometer,
-        last_value(latitude ignore nulls) over so_far as latitude,
-        last_value(longitude ignore nulls) over so_far as longitude,
-        last_value(soc ignore nulls) over so_far as soc,
-        last_value(energy ignore nulls) over so_far as energy,
-        max(event_time) over (partition by vehicle_id, spell) as spell_end
+        day,
+        arg_max(ignition, event_time) filter (where ignition is not null) as ignition,
+        arg_max(gear, event_time) filter (where gear is not null) as gear,
+        arg_max(speed, event_time) filter (where speed is not null) as speed,
+        arg_max(odometer, event_time) filter (where odometer is not null) as odometer,
+        arg_max(latitude, event_time) filter (where latitude is not null) as latitude,
+        arg_max(longitude, event_time) filter (where longitude is not null) as longitude,
+        arg_max(soc, event_time) filter (where soc is not null) as soc,
+        arg_max(energy, event_time) filter (where energy is not null) as energy
     from spells
-    window so_far as (partition by vehicle_id, spell order by event_time)
+    group by vehicle_id, spell, day
+),
+
+-- What a vehicle has said holds until it has said nothing at all for too long, and to the end of the next day at
+-- most: whatever lies before says nothing of a moment.
+carried as (
+    select
+        said.vehicle_id,
+        said.event_time,
+        said.message,
+        said.after,
+        said.spell,
+        said.day,
+        said.speed as speed_sent,
+        said.latitude is not null and said.longitude is not null as is_placed,
+        coalesce(last_value(said.ignition ignore nulls) over so_far, eve.ignition) as ignition,
+        coalesce(last_value(said.gear ignore nulls) over so_far, eve.gear) as gear,
+        coalesce(last_value(said.speed ignore nulls) over so_far, eve.speed) as speed,
+        coalesce(last_value(said.odometer ignore nulls) over so_far, eve.odometer) as odometer,
+        coalesce(last_value(said.latitude ignore nulls) over so_far, eve.latitude) as latitude,
+        coalesce(last_value(said.longitude ignore nulls) over so_far, eve.longitude) as longitude,
+        coalesce(last_value(said.soc ignore nulls) over so_far, eve.soc) as soc,
+        coalesce(last_value(said.energy ignore nulls) over so_far, eve.energy) as energy,
+        max(said.event_time) over (partition by said.vehicle_id, said.spell) as spell_end
+    from spells as said
+    left join last_words as eve
+        on eve.vehicle_id = said.vehicle_id and eve.spell = said.spell and eve.day = said.day - 1
+    window so_far as (partition by said.vehicle_id, said.spell, said.day order by said.event_time)
 ),
 
 switched as (
@@ -166,25 +188,42 @@ begun as (
     group by bounded.vehicle_id, bounded.ended
 ),
 
--- What was said at a moment holds to the next one, or for a while where nothing follows.
+-- A drive that lasts beyond the day after its begin is a trip of these two days, and one of each day behind them:
+-- a day tells its trips by itself and the days around it.
 travelled as (
     select
         begun.vehicle_id,
-        begun.started,
-        begun.ended,
-        separated.* exclude (vehicle_id),
+        begun.started as drive,
         case
-            when separated.event_time < begun.ended
-            then least(epoch(separated.after) - epoch(separated.event_time), $trip_hold_s)
-            else 0
-        end as holds_s,
-        lag(separated.latitude) over by_time as latitude_before,
-        lag(separated.longitude) over by_time as longitude_before
+            when separated.day > cast(begun.started as date) + 1 then separated.day
+            else cast(begun.started as date)
+        end as leg,
+        separated.* exclude (vehicle_id)
     from begun
     inner join separated
         on separated.vehicle_id = begun.vehicle_id
         and separated.event_time between begun.started and begun.ended
-    window by_time as (partition by begun.vehicle_id, begun.started order by separated.event_time)
+),
+
+bounds as (
+    select
+        *,
+        min(event_time) over whole as started,
+        max(event_time) over whole as ended,
+        lag(latitude) over by_time as latitude_before,
+        lag(longitude) over by_time as longitude_before
+    from travelled
+    window
+        whole as (partition by vehicle_id, drive, leg),
+        by_time as (partition by vehicle_id, drive, leg order by event_time)
+),
+
+-- What was said at a moment holds to the next one, or for a while where nothing follows.
+legs as (
+    select
+        *,
+        case when event_time < ended then least(epoch(after) - epoch(event_time), $trip_hold_s) else 0 end as holds_s
+    from bounds
 ),
 
 summed as (
@@ -217,7 +256,7 @@ summed as (
         - arg_max(energy, event_time) filter (where energy is not null) as energy_kwh,
         arg_min(message, event_time) as first_message,
         arg_max(message, event_time) as last_message
-    from travelled
+    from legs
     group by vehicle_id, started, ended
 ),
 
