@@ -216,7 +216,7 @@ def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
             yield _variable(path), "there is no such setting"
             continue
         given = shown(path, problem["input"])
-        yield _variable(path), f"{problem['msg']} (it is {given!r})"
+        yield _variable(path), f"{problem['msg'].removeprefix('Value error, ')} (it is {given!r})"
 
 
 def _variable(path: tuple[str, ...]) -> str:

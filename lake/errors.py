@@ -23,6 +23,7 @@ LakeError
 import re
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+BACKTRACE = re.compile(r"\s+(stack backtrace:|0: (<unknown>|\S+::)).*", re.DOTALL | re.IGNORECASE)
 
 
 class LakeError(Exception):
@@ -215,10 +216,12 @@ class FileGone(QueryFailed):
 
     def __init__(self, problem: str) -> None:
         super().__init__(
-            f"a file of the table is gone: a vacuum was faster than this reader, ask again ({problem})"
+            "a file of the table is gone: a vacuum was faster than this reader, ask again; where the answer "
+            f"stays the same, something else has removed it ({problem})"
         )
 
 
 def plain(error: Exception) -> str:
-    """What a client library says of an error, on one line and without colours meant for a terminal."""
-    return " ".join(COLOUR.sub("", str(error)).split())
+    """What a client library says of an error, on one line, without colours meant for a terminal and without
+    the way through its own code."""
+    return " ".join(BACKTRACE.sub("", COLOUR.sub("", str(error))).split())

@@ -91,7 +91,7 @@ def tidy(settings: LakeSettings, name: str, since: date) -> Maintained:
 def preview(settings: LakeSettings, name: str, now: Clock = lambda: datetime.now(UTC)) -> Preview:
     """What `maintain` would do; it changes nothing. What step 1 replaces is not counted as removed: it stays
     for as long as any other file."""
-    store = _store(settings, name)
+    store = _store(settings, name, writes=False)
     return Preview(
         name,
         _look(store, name),
@@ -101,8 +101,8 @@ def preview(settings: LakeSettings, name: str, now: Clock = lambda: datetime.now
     )
 
 
-def _store(settings: LakeSettings, name: str) -> Storage:
-    store = wait_ready(settings, writes=False)
+def _store(settings: LakeSettings, name: str, *, writes: bool = True) -> Storage:
+    store = wait_ready(settings, writes=writes)
     if not exists(store, name):
         raise TableMissing(name, store.table(name))
     return store

@@ -159,12 +159,17 @@ def storage(settings: LakeSettings) -> Storage:
     return Storage(locations(settings), settings.s3)
 
 
-def ensure_root(store: Storage) -> None:
-    """Creates the lake's folder or bucket where it is missing. Idempotent."""
+def ensure_root(store: Storage, *, writes: bool = True) -> None:
+    """Creates the lake's folder or bucket where it is missing. Idempotent.
+
+    Who only reads needs no right to write in a folder, and makes none: where it is missing are no tables.
+    """
     if store.locations.is_s3:
         _ensure_bucket(store)
-    else:
+    elif writes:
         _ensure_folder(Path(store.locations.root))
+    else:
+        _require_readable(Path(store.locations.root))
 
 
 def check_bucket(store: Storage) -> None:
@@ -189,13 +194,14 @@ def wait_ready(
 ) -> Storage:
     """The lake, once its folder or bucket exists and answers; StoreUnavailable after the deadline.
 
-    For who `writes`, ConditionalPutUnknown at once where the store would let two writers undo each other.
+    A folder is made by who `writes`, and need not exist for others. For who `writes`, ConditionalPutUnknown
+    at once where the store would let two writers undo each other.
     """
     store = storage(settings)
     deadline = clock() + settings.ready_timeout_s
     while True:
         try:
-            ensure_root(store)
+            ensure_root(store, writes=writes)
             if writes and store.locations.is_s3:
                 check_bucket(store)
         except Transient:
@@ -213,6 +219,11 @@ def _ensure_folder(root: Path) -> None:
         raise AccessDenied(STORE, str(root), error.strerror or str(error)) from error
     if not os.access(root, os.W_OK | os.X_OK):
         raise AccessDenied(STORE, str(root), "the folder is not writable")
+
+
+def _require_readable(root: Path) -> None:
+    if root.exists() and not os.access(root, os.R_OK | os.X_OK):
+        raise AccessDenied(STORE, str(root), "the folder is not readable")
 
 
 def _ensure_bucket(store: Storage) -> None:

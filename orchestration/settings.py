@@ -1,9 +1,17 @@
 """How Dagster runs the transforms: its calendar, and how often it looks."""
 
-from datetime import date, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _not_ahead(day: date) -> date:
+    if day > datetime.now(UTC).date():
+        msg = "lies in the future: no day would be made"
+        raise ValueError(msg)
+    return day
 
 
 class OrchestrationSettings(BaseModel):
@@ -15,7 +23,7 @@ class OrchestrationSettings(BaseModel):
         None, description="folder of Dagster's instance; default: dagster in the data folder"
     )
     in_stack: bool = Field(True, description="whether `fleetlake up` starts its webserver and daemon")
-    first_day: date = Field(
+    first_day: Annotated[date, AfterValidator(_not_ahead)] = Field(
         date(2010, 1, 1), description="days before it are no partitions: what is dated earlier fails a check"
     )
     look_every_s: int = Field(15, ge=1, description="seconds between two looks of a sensor at the lake")

@@ -198,3 +198,10 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert settings.lake.uri
     assert not is_explicit("lake", "uri")
+
+
+def test_a_first_day_in_the_future_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No day would be made, and nothing would be wrong."""
+    monkeypatch.setenv("FLEETLAKE_DAGSTER__FIRST_DAY", "2999-01-01")
+    with pytest.raises(BadSettings, match="FIRST_DAY: lies in the future: no day would be made"):
+        Settings()

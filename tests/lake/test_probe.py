@@ -9,6 +9,7 @@ from lake.errors import AccessDenied, BadLocation, ConditionalPutUnknown, StoreU
 from lake.probe import check_usable
 from lake.settings import LakeSettings, S3Settings
 from lake.storage import storage, wait_ready
+from lake.tables import exists
 from tests.faults.proxy import Faults
 from tests.faults.s3 import FaultyLake, faulty
 
@@ -74,3 +75,13 @@ def test_a_store_that_fails_meanwhile_is_no_store_without_conditions(lake: Fault
     lake.proxy.set(Faults(fail_share=1.0, matching="^PUT .*probe"))
     with pytest.raises(StoreUnavailable):
         wait_ready(lake.settings)
+
+
+def test_who_only_reads_makes_no_folder(tmp_path: Path) -> None:
+    """A mistyped address stays without one: it has no tables."""
+    settings = LakeSettings(uri=str(tmp_path / "lake"))
+    store = wait_ready(settings, writes=False)
+    assert not exists(store, "bronze.events")
+    assert not (tmp_path / "lake").exists()
+    wait_ready(settings)
+    assert (tmp_path / "lake").is_dir()

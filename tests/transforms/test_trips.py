@@ -87,7 +87,7 @@ def test_a_vehicle_that_sends_on_change_only_drives_the_same(drives: Engine) -> 
         assert trip["stops"] == every[vehicle]["stops"]
 
 
-# -- a day makes its trips by itself -----------------------------------------------------------------------------
+# -- a day makes its trips by itself -------------------------------------------------------------------------
 
 FIRST_DAY = datetime(2026, 3, 10, tzinfo=UTC)
 DAYS = 7
