@@ -23,6 +23,7 @@ from rich.measure import measure_renderables
 from rich.table import Table
 from rich.text import Text
 
+from lake.errors import QueryFailed
 from lake.query import Rows
 
 TABLE_ROWS = 1000
@@ -31,6 +32,9 @@ TABLE_ROWS = 1000
 PIPED_WIDTH = 100_000
 PIPED_CELL = 60
 """Characters of a cell where there is no terminal: a row stays a line that can be read and searched."""
+
+GROUP_ROWS, GROUP_BYTES = 120_000, 64_000_000
+"""A row group of a Parquet file is full at either of them."""
 
 NUMERIC = (int, float, Decimal)
 
@@ -140,8 +144,23 @@ def _write_parquet(rows: Rows, file: Path) -> None:
         [field.with_name(name) for field, name in zip(rows.schema, unique(rows.schema.names), strict=True)]
     )
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in rows.batches:
-            writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+        for group in _row_groups(rows.batches):
+            batches = [pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in group]
+            writer.write_table(pa.Table.from_batches(batches, schema))
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Batches together until they are worth a row group, or take the memory of one."""
+    group: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        group.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+            yield group
+            group, rows, size = [], 0, 0
+    if group:
+        yield group
 
 
 def _text_writer(write: Callable[[Rows, IO[str]], None]) -> Callable[[Rows, Path], None]:
@@ -192,12 +211,20 @@ def _values(rows: Rows) -> Iterator[list[Any]]:
     converts = [_conversion(kind) for kind in rows.schema.types]
     for batch in rows.batches:
         columns = (
-            column.to_pylist()
-            if convert is None
-            else [None if v is None else convert(v) for v in column.to_pylist()]
-            for column, convert in zip(batch.columns, converts, strict=True)
+            values if convert is None else [None if v is None else convert(v) for v in values]
+            for values, convert in zip(map(_listed, batch.columns, rows.schema.names), converts, strict=True)
         )
         yield from map(list, zip(*columns, strict=True))
+
+
+def _listed(column: pa.Array, name: str) -> list[Any]:
+    """QueryFailed where Python has no such value: infinity, a year before 1 or after 9999, nanoseconds."""
+    try:
+        values: list[Any] = column.to_pylist()
+    except (OverflowError, ValueError) as error:
+        problem = f'column "{name}" has a time that can only be shown as text: "{name}"::varchar ({error})'
+        raise QueryFailed(problem) from error
+    return values
 
 
 def _conversion(kind: pa.DataType) -> Convert | None:

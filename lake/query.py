@@ -15,7 +15,6 @@ import pyarrow as pa
 from duckdb import DuckDBPyConnection, StatementType
 
 from lake.duck import (
-    BATCH_ROWS,
     connection,
     empty_select,
     failure,
@@ -38,6 +37,11 @@ from lake.tables import exists, gold_tables
 EXPLAIN = re.compile(r"\s*explain(\s+analyze)?(\s*\([\w\s,]*\))?\s", re.IGNORECASE)
 """What stands before the statement that is explained. Options are words: a comment could hide their end."""
 ASKED_AGAIN = 5
+BATCH_ROWS = 2_048
+"""Rows of a batch of an answer: a vector of DuckDB, the least it makes. People may ask for long ones."""
+WAITING = "streaming_buffer_size"
+"""What of an answer is computed before it is fetched. Of texts only the pointers count for it: at DuckDB's
+own megabyte, rows of 20 kB wait in gigabytes."""
 IN_MONGODB = ("vehicle_state", "vehicle_latest")
 
 
@@ -82,6 +86,7 @@ class Warehouse:
         """
         cursor = self._connection.cursor()
         try:
+            cursor.execute(f"set {WAITING} = '1KB'")
             _check_reads(cursor, sql)
             self._refresh(sql)
             try:
@@ -89,7 +94,7 @@ class Warehouse:
             except duckdb.BinderException:  # a view whose table has changed its columns binds no more
                 self._refresh(sql, renew=True)
                 reader = _execute(cursor, sql, parameters)
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:  # OSError: a type that Arrow does not know
             raise self._failure(_reason(error, cursor, sql, parameters), sql) from error
         return Rows(reader.schema, _translated(cursor, reader, sql, parameters))
 
@@ -119,6 +124,7 @@ class Warehouse:
         root = quoted(self._storage.locations.root + "/")
         self._connection.execute(f"set global allowed_directories = [{root}]")
         self._connection.execute("set global enable_external_access = false")
+        self._connection.execute(f"set global allowed_configs = ['{WAITING}']")
         self._connection.execute("set global lock_configuration = true")
 
     def _failure(self, error: Exception, sql: str) -> QueryFailed:

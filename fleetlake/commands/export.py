@@ -41,6 +41,7 @@ def export(
     from fleetlake.commands.sql import check_output
     from fleetlake.marts import no_table, warehouse
     from fleetlake.settings import Settings
+    from lake.duck import identifier
 
     file = output or Path(f"{table}.{file_format or FileFormat.PARQUET}")
     check_output(file, None)
@@ -52,5 +53,6 @@ def export(
         if table not in known:
             raise typer.BadParameter(no_table(table, known), param_hint="TABLE")
         condition = f" where (\n{where}\n)" if where else ""
-        written = write_file(lake.query(f"select * from {table}{condition}"), file)  # noqa: S608 - reads only
+        asked = f"select * from {identifier(table)}{condition}"  # noqa: S608 - reads only
+        written = write_file(lake.query(asked), file)
     typer.echo(f"{written:,} rows of {table} in {file}")

@@ -67,6 +67,7 @@ def _rows(
 ) -> "pa.Table":
     """The rows asked for, at most `limit` of them, in the order of their keys."""
     from fleetlake.marts import no_table
+    from lake.duck import identifier
     from lake.query import connect
 
     with connect(settings.lake) as warehouse:
@@ -75,7 +76,8 @@ def _rows(
             raise typer.BadParameter(no_table(table, known), param_hint="TABLE")
         condition = f" where (\n{where}\n)" if where else ""
         order = ", ".join(f'"{name}"' for name in keys[table])
-        asked = f"select * from {table}{condition} order by {order} limit {limit + 1}"  # noqa: S608 - reads only
+        source = identifier(table)
+        asked = f"select * from {source}{condition} order by {order} limit {limit + 1}"  # noqa: S608 - reads only
         found = warehouse.query(asked).table()
     if not found.num_rows:
         typer.echo(f"no row of {table} meets the condition", err=True)

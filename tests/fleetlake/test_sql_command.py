@@ -198,6 +198,37 @@ def test_a_file_holds_the_answer(
     assert len(list(folder.iterdir())) == 3
 
 
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("timestamptz 'infinity'", 'column "t" has a time that can only be shown as text: "t"::varchar'),
+        ("date '0044-03-15 (BC)'", 'column "t" has a time'),
+        ("[{'a': timestamp '290000-01-01 00:00:00'}]", 'column "t" has a time'),
+        ("timestamp_ns '2020-01-01 00:00:00.123456789'", 'column "t" has a time'),
+        ("1::variant", "Unsupported Arrow type VARIANT"),
+    ],
+)
+def test_what_python_or_arrow_has_no_value_for_is_said(
+    lake: LakeSettings, capsys: pytest.CaptureFixture[str], value: str, problem: str, form: str
+) -> None:
+    """As text it is answered."""
+    assert cli.run(["sql", f"select {value} as t", "--format", form]) == 1
+    assert problem in capsys.readouterr().err
+    assert cli.run(["sql", f"select ({value})::varchar as t", "--format", form]) == 0
+
+
+def test_a_parquet_file_has_row_groups_worth_reading(lake: LakeSettings, tmp_path: Path) -> None:
+    """However small the batches are in which rows come, and less of long ones."""
+    file = tmp_path / "answer.parquet"
+    for sql, groups in (
+        ("select i from range(300000) t(i)", 3),
+        ("select repeat('x', 20000) || i as text from range(10000) t(i)", 3),
+    ):
+        assert cli.run(["sql", sql, "--output", str(file)]) == 0
+        assert pq.ParquetFile(file).metadata.num_row_groups == groups
+
+
 def test_a_failed_answer_leaves_the_old_file(
     lake: LakeSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,8 @@
 """SQL over the lake: always the newest version, only reading, only the lake."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -288,3 +290,27 @@ def test_a_folder_with_odd_characters_is_a_lake_like_any_other(
     write_bronze(settings, [bronze_row()])
     with Warehouse(settings) as warehouse:
         assert answer(warehouse, "select vehicle_id from bronze.events") == [{"vehicle_id": "981"}]
+
+
+LONG_ROWS = """
+import resource, sys
+from lake.query import Warehouse
+from lake.settings import LakeSettings, QuerySettings
+
+settings = LakeSettings(uri=sys.argv[1], query=QuerySettings(memory_limit="200MB", threads=2))
+with Warehouse(settings) as warehouse:
+    at_first = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    rows = warehouse.query("select repeat('x', 20000) || range as text from range(60000)")
+    read = sum(batch.nbytes for batch in rows.batches)
+    print(read, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - at_first) * 1024)
+"""
+
+
+@pytest.mark.local_lake
+def test_a_long_answer_does_not_wait_in_memory(lake_settings: LakeSettings) -> None:
+    """Rows of 20 kB, 1.2 GB of them: in memory is what is on its way, a few vectors of DuckDB."""
+    command = [sys.executable, "-c", LONG_ROWS, lake_settings.uri]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    read, grown = map(int, done.stdout.split())
+    assert read > 1_200_000_000
+    assert grown < 600_000_000
