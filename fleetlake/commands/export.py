@@ -38,10 +38,10 @@ def export(
     For a colleague or a training set: `fleetlake export gold.trips --where "event_date >= '2026-01-01'"`.
     """
     from fleetlake.answers import write_file
+    from fleetlake.commands.conditions import rows_where
     from fleetlake.commands.sql import check_output
     from fleetlake.marts import no_table, warehouse
     from fleetlake.settings import Settings
-    from lake.duck import identifier
 
     file = output or Path(f"{table}.{file_format or FileFormat.PARQUET}")
     check_output(file, None)
@@ -52,7 +52,5 @@ def export(
         known = lake.tables()
         if table not in known:
             raise typer.BadParameter(no_table(table, known), param_hint="TABLE")
-        condition = f" where (\n{where}\n)" if where else ""
-        asked = f"select * from {identifier(table)}{condition}"  # noqa: S608 - reads only
-        written = write_file(lake.query(asked), file)
+        written = write_file(rows_where(lake, table, where or None), file)
     typer.echo(f"{written:,} rows of {table} in {file}")

@@ -66,19 +66,17 @@ def _rows(
     settings: "Settings", table: str, where: str | None, limit: int, keys: Mapping[str, Sequence[str]]
 ) -> "pa.Table":
     """The rows asked for, at most `limit` of them, in the order of their keys."""
+    from fleetlake.commands.conditions import rows_where
     from fleetlake.marts import no_table
-    from lake.duck import identifier
     from lake.query import connect
 
     with connect(settings.lake) as warehouse:
         known = sorted({*warehouse.tables()} & keys.keys())
         if table not in known:
             raise typer.BadParameter(no_table(table, known), param_hint="TABLE")
-        condition = f" where (\n{where}\n)" if where else ""
         order = ", ".join(f'"{name}"' for name in keys[table])
-        source = identifier(table)
-        asked = f"select * from {source}{condition} order by {order} limit {limit + 1}"  # noqa: S608 - reads only
-        found = warehouse.query(asked).table()
+        ordered = f" order by {order} limit {limit + 1}"
+        found = rows_where(warehouse, table, where or None, ordered).table()
     if not found.num_rows:
         typer.echo(f"no row of {table} meets the condition", err=True)
         raise typer.Exit(1)

@@ -58,6 +58,13 @@ def test_a_condition_leaves_out_the_rest(lake: Lake) -> None:
         assert [row["vehicle_id"] for row in csv.DictReader(file)] == ["V2"]
 
 
+def test_an_error_counts_the_lines_of_the_condition(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those of the statement around it are not the reader's."""
+    for command in ("export", "trace"):
+        assert cli.run([command, "silver.signals", "--where", "value > 1\n  and speeed > 3"]) == 1
+        assert "line 2, column 7:" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [
