@@ -27,6 +27,7 @@ def problems(contract: Contract, catalog: Catalog) -> Iterator[Problem]:
     yield from _required_problems(contract)
     yield from _overlap_problems(contract)
     yield from _output_problems(contract, catalog)
+    yield from _former_problems(contract)
     for name, thresholds in contract.thresholds.items():
         for kind, count in Counter(each.kind for each in thresholds).items():
             if count > 1:
@@ -109,6 +110,12 @@ def _overlap_problems(contract: Contract) -> Iterator[Problem]:
             yield ("signals", ".".join(path)), f"{'.'.join(path)} has {count} meanings", "give it one"
         if any(other != path and other[: len(path)] == path for other in paths):
             yield ("signals",), f"{'.'.join(path)} is a value and an object", "name its fields, or itself"
+
+
+def _former_problems(contract: Contract) -> Iterator[Problem]:
+    for index, topic in enumerate(contract.former_topics):
+        if topic in contract.topic_settings:
+            yield ("former_topics", index), f"{topic} is a topic of now", "name it in one place"
 
 
 def used_fields(contract: Contract) -> list[str]:

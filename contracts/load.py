@@ -39,6 +39,7 @@ MEANING: Final = 1
 NOT_MEANING: Final = {
     "description",
     "source_topics",
+    "former_topics",
     "dead_letters",
     "anomalies",
     "metrics",
@@ -123,12 +124,18 @@ def _digest(contract: Contract, fields: Mapping[str, SignalField], catalog: Cata
 def _refuse_shared_topics(file: Path, contract: Contract, contracts: Mapping[str, Contract]) -> None:
     document: Document | None = None
     for other in contracts.values():
-        shared = set(contract.topic_settings) & set(other.topic_settings)
+        shared = contract.spoken_for & other.spoken_for
         if other.name != contract.name and shared:
             document = document or read_document(file)
             topic = min(shared)
-            key = ("topics", topic) if topic in contract.topics else ("topics",)
+            key = _key_of_topic(contract, topic)
             raise document.error(key, f"topic {topic} belongs to source {other.name}", "choose another topic")
+
+
+def _key_of_topic(contract: Contract, topic: str) -> tuple[str | int, ...]:
+    if topic in contract.former_topics:
+        return "former_topics", contract.former_topics.index(topic)
+    return ("topics", topic) if topic in contract.topics else ("topics",)
 
 
 @cache

@@ -231,6 +231,9 @@ class Contract(Frozen):
     description: str = ""
     shape: Literal["long", "wide", "list"]
     source_topics: dict[TopicName, TopicSettings] = Field(alias="topics", min_length=1)
+    former_topics: tuple[TopicName, ...] = Field(
+        (), description="topics that nothing reads any more: what was landed of them stays this source's"
+    )
     dead_letters: DeadLetterTopic | None = None
     anomalies: OutputTopic | None = None
     metrics: OutputTopic | None = None
@@ -282,6 +285,11 @@ class Contract(Frozen):
     def topics(self) -> tuple[str, ...]:
         """Names of the topics that carry this source's messages; `encode` writes to the first."""
         return tuple(self.source_topics)
+
+    @property
+    def spoken_for(self) -> set[str]:
+        """Every topic that is this source's and no other's: what it reads, has read, or writes."""
+        return {*self.topic_settings, *self.former_topics}
 
     @property
     def dead_letter_topic(self) -> str:

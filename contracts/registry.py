@@ -24,10 +24,13 @@ class Registry:
         self.contracts = dict(contracts)
         self.limits = limits
         self._by_topic = {topic: contract for contract in contracts.values() for topic in contract.topics}
+        self._by_former = {
+            topic: contract for contract in contracts.values() for topic in contract.former_topics
+        }
 
     def for_topic(self, topic: str) -> Contract | None:
-        """The contract whose messages the topic carries."""
-        return self._by_topic.get(topic)
+        """The contract whose messages the topic carries, or carried."""
+        return self._by_topic.get(topic) or self._by_former.get(topic)
 
     def decoder(self, topic: str) -> Decoder:
         """Decodes the topic's messages; of a topic without a contract, every message is `unknown_source`."""
@@ -39,7 +42,7 @@ class Registry:
         return Decoder(contract, self.catalog, self.limits)
 
     def topics(self) -> list[str]:
-        """Source topics of all contracts."""
+        """Source topics of all contracts, without former ones."""
         return list(self._by_topic)
 
 

@@ -67,7 +67,7 @@ def reference(registry: Registry, vehicles: pa.Table | None = None) -> Reference
         "reference.topics": [
             {"topic": topic, "source": each.name, "energy_meter": each.energy_meter}
             for each in contracts
-            for topic in each.topics
+            for topic in (*each.topics, *each.former_topics)
         ],
         "reference.thresholds": list(_thresholds(registry)),
         "reference.signals": [

@@ -165,9 +165,14 @@ class Audit:
                 if log.partitions_of(topic):
                     self.report.dead_letters.append(letters.check(topic, contract.dead_letter_topic))
         for topic in sorted({report.topic for report in present.values()} - set(self.registry.topics())):
+            owner = self.registry.for_topic(topic)
+            whose = (
+                "no contract names it now (FLEETLAKE_CONTRACTS)"
+                if owner is None
+                else f"it is a former topic of {owner.name}"
+            )
             self.report.findings.remark(
-                f"{topic}: rows were landed, but no contract names it now (FLEETLAKE_CONTRACTS): its dead "
-                "letters are not compared"
+                f"{topic}: rows were landed, but {whose}: its dead letters are not compared"
             )
 
     def _check_state(

@@ -153,6 +153,31 @@ def test_a_topic_has_one_owner(file: Path) -> None:
     assert caught.value.line == 5
 
 
+def test_a_former_topic_is_its_sources_and_is_not_read(file: Path) -> None:
+    """Its messages decode as before, by the same hash."""
+    before = load_registry([file]).contracts["trucks"]
+    file.write_text(FLEET.replace("trucks.v1:", "trucks.v2:") + "former_topics: [trucks.v1]\n")
+    registry = load_registry([file])
+    assert registry.for_topic("trucks.v1") is registry.contracts["trucks"]
+    assert "trucks.v1" not in registry.topics()
+    assert registry.contracts["trucks"].hash == before.hash
+
+
+@pytest.mark.parametrize(
+    ("topics", "problem"),
+    [
+        ("[car.telemetry.v1]", "topic car.telemetry.v1 belongs to source car"),
+        ("[old, trucks.v1]", "trucks.v1 is a topic of now"),
+    ],
+)
+def test_a_former_topic_has_one_owner(file: Path, topics: str, problem: str) -> None:
+    """And is not one of now."""
+    file.write_text(f"{FLEET}former_topics: {topics}\n")
+    with pytest.raises(ContractError, match=problem) as caught:
+        load_registry([file])
+    assert caught.value.line == len(FLEET.splitlines()) + 1
+
+
 def test_a_name_has_one_file(file: Path) -> None:
     """Of two files given, the second is refused; a built-in source may be replaced."""
     twin = file.with_name("zz.yml")

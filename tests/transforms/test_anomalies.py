@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -38,6 +40,26 @@ def test_an_anomaly_has_the_id_that_was_sent(duck: Engine, value: float, sensor:
     micros = int(TIME.timestamp() * 1_000_000)
     expected = anomaly_id("car", "Straße 1", "speed", sensor, "overspeed", micros, value)
     assert [each["anomaly_id"] for each in found] == [expected]
+
+
+def test_a_topic_that_was_renamed_keeps_its_anomalies(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """They are found by the thresholds of its source, under the ids of before."""
+    built_in = Path(str(files("contracts") / "sources" / "car.yml")).read_text()
+    file = tmp_path_factory.mktemp("contracts") / "car.yml"
+    renamed = built_in.replace("  car.telemetry.v1:", "  car.telemetry.v2:", 1)
+    file.write_text(renamed + "\nformer_topics: [car.telemetry.v1]\n")
+    ids = []
+    for registry in (load_registry(), load_registry([file])):
+        with engine(LakeSettings()) as duck:
+            for name, rows in reference(registry).tables.items():
+                duck.hold(name, rows)
+            row = {"vehicle_id": "V1", "signal": "speed", "value": 181.0, "event_time": TIME}
+            row |= {"topic": "car.telemetry.v1", "event_date": TIME.date()}
+            duck.hold("silver.signals", pa.Table.from_pylist([row], SILVER))
+            ids.append([each["anomaly_id"] for each in duck.select(ANOMALIES.sql).to_pylist()])
+    assert ids[0] == ids[1] != []
 
 
 def test_every_source_is_known_by_its_topics(duck: Engine) -> None:
