@@ -12,13 +12,6 @@ from broker.settings import KafkaSettings
 DEADLINE_S = 30.0
 
 
-def eventually(condition: Callable[[], bool], timeout_s: float = DEADLINE_S) -> None:
-    """What a commit wrote is seen a moment after it returned."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-
-
 def await_end(reader: PartitionReader, topic: str, offset: int) -> None:
     """Until the log has grown so far for a read-committed reader."""
     deadline = time.monotonic() + DEADLINE_S

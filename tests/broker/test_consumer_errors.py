@@ -11,7 +11,8 @@ from broker.admin import Admin
 from broker.errors import AuthenticationFailed, Fenced, OffsetOutOfRange, TopicMissing
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import DeleteBefore, Join, MakeTopic, Send, eventually
+from tests.broker.members import DeleteBefore, Join, MakeTopic, Send
+from tests.deadlines import eventually
 
 
 @pytest.mark.parametrize("wanted", [50, 1])

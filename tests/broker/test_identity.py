@@ -12,7 +12,8 @@ from broker.errors import IdentityUnknown, TopicMissing
 from broker.identity import TopicIdentities, life_of_offsets
 from broker.settings import KafkaSettings
 from broker.topic_lives_file import renew_life
-from tests.broker.members import MakeTopic, eventually
+from tests.broker.members import MakeTopic
+from tests.deadlines import eventually
 from tests.ingest.topics import make_topic_again
 
 

@@ -13,7 +13,8 @@ from broker.reader import PartitionReader
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec
-from tests.broker.members import DeleteBefore, Join, MakeTopic, Send, eventually
+from tests.broker.members import DeleteBefore, Join, MakeTopic, Send
+from tests.deadlines import eventually
 
 LOG_APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 

@@ -14,7 +14,8 @@ from broker.producer import Producer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec, wait_ready
-from tests.broker.members import Join, eventually
+from tests.broker.members import Join
+from tests.deadlines import eventually
 from tests.servers import KafkaCluster, OwnServer
 
 

@@ -13,7 +13,8 @@ from broker.producer import Producer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec
-from tests.broker.members import DEADLINE_S, Join, MakeTopic, Member, Send, eventually
+from tests.broker.members import DEADLINE_S, Join, MakeTopic, Member, Send
+from tests.deadlines import eventually
 
 
 class OutOfOrder(Exception):

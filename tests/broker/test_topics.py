@@ -7,7 +7,8 @@ from broker.errors import AuthenticationFailed, NotReady, TopicRefused
 from broker.settings import KafkaSettings
 from broker.topics import Difference, Topics, TopicSpec, redriven_topic, specs_from, wait_ready, wait_topics
 from contracts.load import load_registry
-from tests.broker.members import MakeTopic, eventually
+from tests.broker.members import MakeTopic
+from tests.deadlines import eventually
 
 CONFIG = {
     "cleanup.policy": "delete",

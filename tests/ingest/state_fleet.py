@@ -3,8 +3,7 @@
 import json
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -170,14 +169,6 @@ def running(fleet: Fleet, mongo: MongoSettings | None = None, **changes: Any) ->
     assert not thread.is_alive()
     if failures:
         raise failures[0]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Polls until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
 
 
 def crash_at_call(patch: pytest.MonkeyPatch, owner: type, name: str, calls_before: int) -> None:

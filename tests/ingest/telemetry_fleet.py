@@ -3,10 +3,8 @@ of it, by a plain computation message by message."""
 
 import json
 import random
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from lake.bronze import Bronze, BronzePartition
 from lake.state import StateStore
 from lake.state_model import Entry, maximum_order, state_order
 from lake.storage import storage
+from tests.deadlines import meanwhile
 from tests.ingest.sink_process import Site
 
 PARTITIONS = 3
@@ -170,32 +169,7 @@ def differing(wanted: Mapping[Any, Any], found: Mapping[Any, Any]) -> dict[Any, 
     return {key: (wanted.get(key), found.get(key)) for key in keys if wanted.get(key) != found.get(key)}
 
 
-@contextmanager
-def under_load(fleet: Fleet, per_second: int = 2000) -> Iterator[None]:
+def under_load(fleet: Fleet, per_second: int = 2000) -> AbstractContextManager[None]:
     """Traffic without a pause while the block runs."""
-    stop, failures = threading.Event(), list[BaseException]()
-
-    def work() -> None:
-        try:
-            while not stop.wait(LOAD_PERIOD_SECONDS):
-                fleet.send(int(per_second * LOAD_PERIOD_SECONDS))
-        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
-            failures.append(failure)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Polls until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
+    share = int(per_second * LOAD_PERIOD_SECONDS)
+    return meanwhile(lambda: fleet.send(share), LOAD_PERIOD_SECONDS)

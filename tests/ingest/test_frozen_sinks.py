@@ -17,11 +17,12 @@ from broker.settings import KafkaSettings
 from ingest.settings import IngestSettings
 from ingest.steps import HistoryStep, RoutesStep, StateStep, Step
 from lake.settings import LakeSettings, MongoSettings
+from tests.deadlines import eventually
 from tests.ingest import routes_fleet
 from tests.ingest.conftest import NewFleet
 from tests.ingest.forked import Forked, forked
 from tests.ingest.sink_process import Site
-from tests.ingest.telemetry_fleet import Fleet, eventually
+from tests.ingest.telemetry_fleet import Fleet
 
 pytestmark = [pytest.mark.real_kafka, pytest.mark.slow]
 

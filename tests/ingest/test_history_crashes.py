@@ -9,10 +9,11 @@ from broker.consumer import GroupConsumer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from ingest.steps import HistoryStep
+from tests.deadlines import eventually
 from tests.ingest.conftest import NewFleet
 from tests.ingest.forked import forked
 from tests.ingest.sink_process import Site
-from tests.ingest.telemetry_fleet import Fleet, eventually, under_load
+from tests.ingest.telemetry_fleet import Fleet, under_load
 
 COMMIT = (
     HistoryStep.POLLED,

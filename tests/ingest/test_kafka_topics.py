@@ -15,9 +15,10 @@ from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, specs_from
 from ingest.deadletters import Selection, read_letters
+from tests.deadlines import eventually
 from tests.ingest.conftest import NewFleet
 from tests.ingest.forked import forked
-from tests.ingest.telemetry_fleet import BASE_MS, Fleet, eventually
+from tests.ingest.telemetry_fleet import BASE_MS, Fleet
 from tests.real_services import both_protocols
 
 pytestmark = pytest.mark.real_kafka

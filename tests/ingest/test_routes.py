@@ -6,8 +6,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,12 +30,14 @@ from ingest.routes_run import PartitionsDiffer, run
 from ingest.settings import IngestSettings
 from ingest.slots import lease
 from ingest.steps import RoutesStep
+from tests.deadlines import eventually, meanwhile
 from tests.ingest.routes_fleet import Fleet, car, problems, project_root
 from tests.ingest.routes_process import TRANSACTION
 from tests.real_services import both_protocols
 from tests.servers import OwnServer
 
 DEADLINE_SECONDS = 60.0
+LOAD_PERIOD_SECONDS = 0.05
 STOP_SECONDS = IngestSettings().shutdown_seconds + CLOSE_TIMEOUT_S
 """A rebalance in the same moment may keep the client from closing: then it is left after this."""
 
@@ -69,34 +71,10 @@ def process(fleet: Fleet, *crash: str) -> Iterator[subprocess.Popen[bytes]]:
             child.kill()
 
 
-@contextmanager
-def under_load(fleet: Fleet, per_second: int = 2000) -> Iterator[None]:
+def under_load(fleet: Fleet, per_second: int = 2000) -> AbstractContextManager[None]:
     """Traffic without a pause while the block runs."""
-    stop, failures = threading.Event(), list[BaseException]()
-
-    def send() -> None:
-        try:
-            while not stop.wait(0.05):
-                fleet.send_traffic(per_second // 20)
-        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
-            failures.append(failure)
-
-    thread = threading.Thread(target=send)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = DEADLINE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.05)
+    share = int(per_second * LOAD_PERIOD_SECONDS)
+    return meanwhile(lambda: fleet.send_traffic(share), LOAD_PERIOD_SECONDS)
 
 
 def lag(fleet: Fleet) -> int:

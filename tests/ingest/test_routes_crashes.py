@@ -14,10 +14,10 @@ from broker.topics import Topics, TopicSpec
 from ingest.settings import IngestSettings
 from ingest.steps import RoutesStep
 from lake.settings import LakeSettings, MongoSettings
+from tests.deadlines import eventually
 from tests.ingest.forked import forked
 from tests.ingest.routes_fleet import Fleet, problems
 from tests.ingest.sink_process import Site
-from tests.ingest.telemetry_fleet import eventually
 
 
 @pytest.fixture

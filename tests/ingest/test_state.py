@@ -12,7 +12,8 @@ from ingest.state_places import StatePlaces
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
 from lake.state_marks import StateMarks
-from tests.ingest.state_fleet import Crash, Fleet, crash_at_call, eventually, fleet_of, running
+from tests.deadlines import eventually
+from tests.ingest.state_fleet import Crash, Fleet, crash_at_call, fleet_of, running
 from tests.real_services import both_protocols
 
 

@@ -9,9 +9,10 @@ from ingest.steps import RebuildStep, StateStep
 from lake.errors import StateNotWritten
 from lake.mongo import open_client
 from lake.state import StateStore
+from tests.deadlines import eventually
 from tests.ingest.conftest import NewFleet
 from tests.ingest.forked import forked
-from tests.ingest.telemetry_fleet import Fleet, eventually, under_load
+from tests.ingest.telemetry_fleet import Fleet, under_load
 
 CHECKPOINT = (
     StateStep.POLLED,

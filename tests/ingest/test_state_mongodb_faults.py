@@ -21,10 +21,11 @@ from lake.settings import MongoSettings
 from lake.state import StateStore
 from lake.state_claim import RebuildInterrupted, RebuildTakenOver
 from lake.state_model import Entry, VehicleState
+from tests.deadlines import eventually
 from tests.ingest.conftest import NewFleet
 from tests.ingest.forked import Forked, forked
 from tests.ingest.sink_process import Site
-from tests.ingest.telemetry_fleet import BASE_MS, Fleet, eventually, under_load
+from tests.ingest.telemetry_fleet import BASE_MS, Fleet, under_load
 from tests.servers import Mongo
 
 IMPATIENT_SECONDS = 1.5

@@ -17,7 +17,8 @@ from lake.errors import StoreUnavailable
 from lake.mongo import open_client
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
-from tests.ingest.state_fleet import PARTITIONS, Fleet, eventually, fleet_of, running
+from tests.deadlines import eventually
+from tests.ingest.state_fleet import PARTITIONS, Fleet, fleet_of, running
 from tests.servers import OwnServer
 
 

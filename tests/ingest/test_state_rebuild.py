@@ -22,12 +22,12 @@ from lake.state_marks import StateMarks
 from lake.state_model import Entry, VehicleState
 from lake.storage import storage
 from lake.tables import exists
+from tests.deadlines import eventually
 from tests.ingest.state_fleet import (
     BASE_MS,
     Crash,
     Fleet,
     crash_at_call,
-    eventually,
     fleet_of,
     running,
 )

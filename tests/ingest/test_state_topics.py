@@ -8,7 +8,8 @@ from broker.errors import TopicMissing
 from broker.settings import KafkaSettings
 from ingest.errors import TopicRecreated
 from lake.settings import LakeSettings, MongoSettings
-from tests.ingest.state_fleet import Fleet, eventually, fleet_of, running
+from tests.deadlines import eventually
+from tests.ingest.state_fleet import Fleet, fleet_of, running
 from tests.servers import OwnServer
 
 

@@ -5,8 +5,7 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -20,11 +19,13 @@ from lake.query import Warehouse
 from lake.settings import LakeSettings
 from orchestration.home import prepare
 from orchestration.instance import instance
+from tests.deadlines import eventually
 from tests.environment import of_lake
 from tests.transforms.small_lake import NOON, Lake, Reading
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+PATIENCE_SECONDS = 400.0
 QUICK = {
     "FLEETLAKE_DAGSTER__LOOK_EVERY_S": "3",
     "FLEETLAKE_DAGSTER__SILVER_EVERY_S": "3",
@@ -72,13 +73,6 @@ def daemon(lake: Lake, home: Path, tmp_path: Path) -> Iterator[psutil.Process]:
         started.wait(20)
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 400.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.2)
-
-
 def minute(number: int, value: float = 36, days_before: int = 0) -> Reading:
     return ("V1", "speed", NOON - timedelta(days=days_before) + timedelta(minutes=number), value)
 
@@ -95,10 +89,10 @@ def test_what_is_landed_is_built_by_itself(lake: Lake, home: Path, daemon: psuti
     trips = "select event_date::varchar, points from gold.trips order by 1"
     lake.land([minute(0), minute(1)], [minute(0, days_before=30), minute(1, days_before=30)])
     past, day = (str((NOON - timedelta(days=days)).date()) for days in (30, 0))
-    eventually(lambda: rows(lake, trips) == [(past, 2), (day, 2)])
+    eventually(lambda: rows(lake, trips) == [(past, 2), (day, 2)], PATIENCE_SECONDS)
     lake.land([minute(2, days_before=30)])
-    eventually(lambda: rows(lake, trips) == [(past, 3), (day, 2)])
-    eventually(lambda: rows(lake, "select sum(readings) from gold.vehicle_day") == [(5,)])
+    eventually(lambda: rows(lake, trips) == [(past, 3), (day, 2)], PATIENCE_SECONDS)
+    eventually(lambda: rows(lake, "select sum(readings) from gold.vehicle_day") == [(5,)], PATIENCE_SECONDS)
     with instance(home) as dagster:
         runs = dagster.get_runs(dg.RunsFilter(job_name="marts"))
         bronze = dagster.get_latest_materialization_event(dg.AssetKey(["bronze", "events"]))
@@ -114,7 +108,7 @@ def test_a_run_that_is_killed_is_made_up_for(lake: Lake, home: Path, daemon: psu
     while kills < 3:
         lake.land([minute(sent), minute(sent + 1)])
         sent += 2
-        eventually(lambda: bool(runs_of(daemon)))
+        eventually(lambda: bool(runs_of(daemon)), PATIENCE_SECONDS)
         for victim in runs_of(daemon):
             with suppress(psutil.NoSuchProcess):
                 with suppress(psutil.TimeoutExpired):
@@ -122,7 +116,7 @@ def test_a_run_that_is_killed_is_made_up_for(lake: Lake, home: Path, daemon: psu
                 victim.send_signal(signal.SIGKILL)
                 kills += 1
     total = "select sum(readings) from gold.vehicle_day"
-    eventually(lambda: rows(lake, total) == [(sent,)])
+    eventually(lambda: rows(lake, total) == [(sent,)], PATIENCE_SECONDS)
     assert rows(lake, "select points from gold.trips") == [(sent,)]
     copies = "select count(*) from (from silver.signals group by all having count(*) > 1)"
     assert rows(lake, copies) == [(0,)]

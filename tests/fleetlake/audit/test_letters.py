@@ -10,8 +10,8 @@ from broker.offsets import group_offsets
 from broker.producer import Producer
 from broker.reader import PartitionReader
 from broker.record import TopicPartition
+from tests.deadlines import eventually
 from tests.fleetlake.audit.audited import PARTITIONS, Stack, delete_records
-from tests.ingest.state_fleet import eventually
 
 
 def test_a_doubled_dead_letter_is_named(landed: Stack) -> None:
