@@ -3,7 +3,7 @@ arrival, repetition and the number of writers never change the result. For the s
 audit and `fleetlake state`. `_id` is the only index: every access is by vehicle, or reads all."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import bson.errors
@@ -35,6 +35,9 @@ DOUBLED = (
 
 EMBEDDED = "secantusVersion"
 """What only the embedded server says in `buildInfo`."""
+
+LOOKS_FOR_S = 120.0
+"""It reads every vehicle to find doubles: seconds for a hundred thousand."""
 
 
 class StateStore:
@@ -143,14 +146,23 @@ class StateStore:
         with self._translating():
             if EMBEDDED not in self._database.command("buildInfo"):
                 return 0
+        patient = self.settings.model_copy(update={"timeout_s": max(self.settings.timeout_s, LOOKS_FOR_S)})
+        with open_client(patient) as client:
+            return StateStore(patient, self.name, client=client)._unite()
+
+    def _unite(self) -> int:
+        with self._translating():
             doubled = [found["_id"] for found in self._collection.aggregate(list(DOUBLED))]
             for vehicle_id in doubled:
                 same = {"$expr": {"$eq": ["$_id", {"$literal": vehicle_id}]}}  # not by the index
-                taken = []  # all of them: without the hidden one the index finds none
-                while document := self._collection.find_one_and_delete(same):
-                    taken.append(from_document(document))
-                for state in taken:
-                    self.write([state])
+                with suppress(StateUnreadable):  # stays as it is: the audit names it
+                    for found in self._collection.find(same):
+                        from_document(found)
+                    taken = []  # all of them: without the hidden one the index finds none
+                    while document := self._collection.find_one_and_delete(same):
+                        taken.append(from_document(document))
+                    for state in taken:
+                        self.write([state])
         return len(doubled)
 
     def ensure_view(self) -> None:
