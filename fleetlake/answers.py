@@ -220,11 +220,23 @@ def _values(rows: Rows) -> Iterator[list[Any]]:
 def _listed(column: pa.Array, name: str) -> list[Any]:
     """QueryFailed where Python has no such value: infinity, a year before 1 or after 9999, nanoseconds."""
     try:
-        values: list[Any] = column.to_pylist()
+        values: list[Any] = column.cast(_in_microseconds(column.type)).to_pylist()
     except (OverflowError, ValueError) as error:
         problem = f'column "{name}" has a time that can only be shown as text: "{name}"::varchar ({error})'
         raise QueryFailed(problem) from error
     return values
+
+
+def _in_microseconds(kind: pa.DataType) -> pa.DataType:
+    """The type with the times that Python has: of nanoseconds it has none, or those of pandas where that is
+    loaded."""
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz) if kind.unit == "ns" else kind
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_in_microseconds(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_in_microseconds(field.type)) for field in kind])
+    return kind
 
 
 def _conversion(kind: pa.DataType) -> Convert | None:

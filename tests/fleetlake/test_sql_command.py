@@ -218,6 +218,16 @@ def test_what_python_or_arrow_has_no_value_for_is_said(
     assert cli.run(["sql", f"select ({value})::varchar as t", "--format", form]) == 0
 
 
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_nanoseconds_that_are_none_are_shown(
+    lake: LakeSettings, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    """Also where pandas is loaded, which has times of its own for them."""
+    sql = "select [{'at': timestamp_ns '2020-01-01 00:00:00.123456'}] as t"
+    assert cli.run(["sql", sql, "--format", form]) == 0
+    assert "2020-01-01T00:00:00.123456" in capsys.readouterr().out
+
+
 def test_a_parquet_file_has_row_groups_worth_reading(lake: LakeSettings, tmp_path: Path) -> None:
     """However small the batches are in which rows come, and less of long ones."""
     file = tmp_path / "answer.parquet"
