@@ -140,8 +140,8 @@ class StateStore:
 
         MongoDB has none. The embedded server does: what is upserted while a collection is renamed onto
         another stays beside what came, and only one of the two is found by its id from then on. Writers may
-        go on meanwhile; a process that is killed here loses what it holds, and begins again where the
-        collection was new to it.
+        go on meanwhile. A process that is killed here loses what it holds: it reads its own partitions again,
+        as the collection was new to it; what others had of theirs, a rebuild brings back.
         """
         with self._translating():
             if EMBEDDED not in self._database.command("buildInfo"):
