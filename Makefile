@@ -23,7 +23,7 @@ $(STAMP): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirement requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -q contracts broker ingest simulate lake transforms orchestration fleetlake
+	@$(BIN)/python -m compileall -q contracts broker ingest simulate lake transforms orchestration serving fleetlake
 	@touch $@
 
 demo: setup ## the main job on the embedded stack, from nothing to a proof (KEEP=1 leaves it running, STEP=1 pauses)
