@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from contracts.catalog import Catalog, SignalSpec
-from contracts.model import Contract, DocumentField, SignalField
+from contracts.model import Contract
+from contracts.parts import DocumentField, SignalField
 from contracts.paths import is_path, steps
 from contracts.units import conversion, units_into
 

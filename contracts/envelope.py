@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from contracts.limits import Limits
-from contracts.model import Contract, SensorSource, TimeSource
+from contracts.model import Contract
+from contracts.parts import SensorSource, TimeSource
 from contracts.parse import kind_of
 from contracts.paths import steps
 from contracts.reasons import Reason

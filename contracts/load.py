@@ -16,8 +16,8 @@ from contracts.catalog import Catalog, CatalogFile, SignalSpec, Threshold
 from contracts.check_contract import problems
 from contracts.errors import ContractError
 from contracts.limits import DEFAULT_LIMITS
-from contracts.model import (
-    Contract,
+from contracts.model import Contract
+from contracts.parts import (
     DocumentField,
     ListShape,
     LongShape,

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contracts.model import MaximumOutput
+from contracts.parts import MaximumOutput
 from contracts.schema import TIME
 
 

@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from contracts.catalog import Catalog, SignalType
 from contracts.limits import Limits
-from contracts.model import Contract, SignalField
+from contracts.model import Contract
+from contracts.parts import SignalField
 from contracts.parse import kind_of
 from contracts.reasons import Reason
 from contracts.result import Refused

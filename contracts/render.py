@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from contracts.model import Contract, DocumentField, MaximumOutput
+from contracts.model import Contract
+from contracts.parts import DocumentField, MaximumOutput
 from contracts.times import iso_text, read_time
 from contracts.write_times import time_writer
 

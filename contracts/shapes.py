@@ -8,7 +8,8 @@ from contracts.check_contract import used_fields
 from contracts.envelope import Fields, field_at
 from contracts.limits import Limits
 from contracts.meaning import Meaning, Meanings
-from contracts.model import Contract, ListShape, LongShape
+from contracts.model import Contract
+from contracts.parts import ListShape, LongShape
 from contracts.names import safe_path
 from contracts.parse import kind_of
 from contracts.paths import steps

@@ -7,7 +7,8 @@ import msgspec
 
 from contracts.check_contract import used_fields
 from contracts.events import Event, Reading
-from contracts.model import Contract, TimeSource
+from contracts.model import Contract
+from contracts.parts import TimeSource
 from contracts.paths import steps
 from contracts.write_times import TimeWriter, time_writer, write_columns
 

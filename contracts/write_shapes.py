@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Protocol
 from contracts.catalog import Catalog
 from contracts.events import CannotEncode, Event, Reading
 from contracts.meaning import Meaning, meanings
-from contracts.model import Contract, ListShape, LongShape, WrittenTypes
+from contracts.model import Contract
+from contracts.parts import ListShape, LongShape, WrittenTypes
 from contracts.names import wire_path
 from contracts.paths import steps
 from contracts.write_fields import Fields

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from contracts.model import TimeColumns, TimeFormat, TimeSource
+from contracts.parts import TimeColumns, TimeFormat, TimeSource
 
 TimeWriter = Callable[[int], str | int]
 

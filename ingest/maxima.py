@@ -13,7 +13,8 @@ import polars as pl
 
 from broker.record import Records, TopicPartition
 from contracts.maximum import maximum_readings
-from contracts.model import Contract, MaximumOutput
+from contracts.model import Contract
+from contracts.parts import MaximumOutput
 from contracts.render import MaximumDocuments, MaximumReading
 from ingest.decoding import DecodedRun
 from ingest.outgoing import Outgoing

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 
 from broker.record import TopicPartition
 from contracts.load import Registry
-from contracts.model import Contract, SignalField
+from contracts.model import Contract
+from contracts.parts import SignalField
 from ingest.decoding import DecodedRun
 
 SENSOR_MARK = "\0"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from contracts.catalog import Catalog, SignalSpec, Threshold
-from contracts.model import Contract, SignalField
+from contracts.model import Contract
+from contracts.parts import SignalField
 from simulate.senses import COMBUSTION_ONLY, DECIMALS, ELECTRIC_ONLY
 
 Value = float | str

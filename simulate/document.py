@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from contracts.model import Contract, TimeSource
+from contracts.model import Contract
+from contracts.parts import TimeSource
 from contracts.paths import steps
 
 Json = Any

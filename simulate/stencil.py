@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from contracts.model import Contract, TimeSource
+from contracts.model import Contract
+from contracts.parts import TimeSource
 from contracts.units import IDENTITY, Conversion
 from contracts.write_times import time_writer
 

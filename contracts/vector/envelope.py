@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from contracts.envelope import NO_KAFKA_TIME, Headers
 from contracts.limits import Limits
-from contracts.model import Contract, TimeSource
+from contracts.model import Contract
+from contracts.parts import TimeSource
 from contracts.paths import steps
 from contracts.times import read_columns
 from contracts.vector.layout import Path, Role, Rows

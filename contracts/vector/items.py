@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from contracts.catalog import Catalog
 from contracts.limits import Limits
 from contracts.meaning import Meanings as ByWireName
-from contracts.model import ListShape
+from contracts.parts import ListShape
 from contracts.paths import steps
 from contracts.vector.layout import ITEM_NAME, ITEM_VALUE, PARTS, Path, Role, Rows, wrapper_type
 from contracts.vector.names import UNREADABLE, NameCodes

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
-from contracts.model import ListShape
+from contracts.parts import ListShape
 
 Role = Literal["name", "time", "value", "items"]
 Path = tuple[str, ...]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from contracts.model import TimeFormat
+from contracts.parts import TimeFormat
 from contracts.schema import TIME
 
 Micros = NDArray[np.int64]

@@ -12,7 +12,8 @@ from contracts.catalog import Catalog
 from contracts.errors import ContractError
 from contracts.judge import Judgement, judge
 from contracts.load import Registry, load_contract, load_registry
-from contracts.model import Contract, SignalField
+from contracts.model import Contract
+from contracts.parts import SignalField
 from contracts.times import iso_text
 from fleetlake.commands.plain_text import counted
 

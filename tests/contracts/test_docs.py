@@ -6,8 +6,8 @@ from pathlib import Path
 from contracts.catalog import Frozen
 from contracts.limits import DEFAULT_LIMITS
 from contracts.load import load_catalog, load_contract
-from contracts.model import (
-    Contract,
+from contracts.model import Contract
+from contracts.parts import (
     DocumentField,
     ListShape,
     LongShape,

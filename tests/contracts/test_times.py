@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.model import TimeColumns, TimeFormat, TimeSource
+from contracts.parts import TimeColumns, TimeFormat, TimeSource
 from contracts.times import iso_text, read_columns, read_time
 from contracts.vector.times import read_times
 from contracts.write_times import time_writer, write_columns
