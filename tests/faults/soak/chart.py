@@ -27,6 +27,8 @@ COURSE: dict[str, Measure] = {
     "files of bronze": lambda sample: sample.files,
     "commits of bronze": lambda sample: sample.versions,
     "messages sent": lambda sample: sample.produced,
+    "processors busy (%)": lambda sample: sample.busy_percent,
+    "fixed work (ms of processor)": lambda sample: sample.fixed_work_ms,
 }
 
 
@@ -53,7 +55,9 @@ def table(samples: Sequence[Sample]) -> str:
     for name, measure in {**STEADY, **COURSE}.items():
         first, second, last = thirds(samples, measure)
         ratio = f"{last / first:.2f}" if name in STEADY else ""
-        lines.append(f"| {name} | {first:,.0f} | {second:,.0f} | {last:,.0f} | {ratio} |")
+        digits = 1 if name.startswith("fixed work") else 0
+        parts = " | ".join(f"{part:,.{digits}f}" for part in (first, second, last))
+        lines.append(f"| {name} | {parts} | {ratio} |")
     return "\n".join(lines)
 
 

@@ -1,5 +1,5 @@
 """What a soak run looks at every few seconds: memory and progress of each sink, files and commits of
-bronze, and how long people wait for an answer."""
+bronze, how long people wait for an answer, and what the machine itself gives meanwhile."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -23,6 +23,9 @@ group by all
 """
 """What a screen asks again and again: the last minute, by topic. Files that are older are left out."""
 
+FIXED_WORK = 200_000
+"""Turns of an empty loop, a few milliseconds: their processor time is longer where the machine is slower."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -38,6 +41,10 @@ class Sample:
     versions: int
     query_ms: float
     produced: int
+    busy_percent: float
+    """Of all processors, since the look before."""
+    fixed_work_ms: float
+    """Processor time of the same work at each look: what others on the machine take away shows here."""
 
 
 class Sampler:
@@ -65,6 +72,8 @@ class Sampler:
             versions=table.version(),
             query_ms=self._query_ms(),
             produced=produced,
+            busy_percent=psutil.cpu_percent(),
+            fixed_work_ms=_fixed_work_ms(),
         )
 
     def _commit_ms(self, member: SinkProcess) -> float | None:
@@ -84,6 +93,13 @@ class Sampler:
         began = time.perf_counter()
         self._warehouse.query(RECENT, [since.date(), since]).table()
         return round((time.perf_counter() - began) * 1000, 1)
+
+
+def _fixed_work_ms() -> float:
+    began = time.thread_time()
+    for _ in range(FIXED_WORK):
+        pass
+    return round((time.thread_time() - began) * 1000, 2)
 
 
 def as_json(sample: Sample) -> dict[str, Any]:
