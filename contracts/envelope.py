@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from contracts.limits import Limits
 from contracts.model import Contract
-from contracts.parts import SensorSource, TimeSource
 from contracts.parse import kind_of
+from contracts.parts import SensorSource, TimeSource
 from contracts.paths import steps
 from contracts.reasons import Reason
 from contracts.result import Refused

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from contracts.catalog import Catalog, SignalType
 from contracts.limits import Limits
 from contracts.model import Contract
-from contracts.parts import SignalField
 from contracts.parse import kind_of
+from contracts.parts import SignalField
 from contracts.reasons import Reason
 from contracts.result import Refused
 from contracts.units import IDENTITY, Conversion, conversion

@@ -9,9 +9,9 @@ from contracts.envelope import Fields, field_at
 from contracts.limits import Limits
 from contracts.meaning import Meaning, Meanings
 from contracts.model import Contract
-from contracts.parts import ListShape, LongShape
 from contracts.names import safe_path
 from contracts.parse import kind_of
+from contracts.parts import ListShape, LongShape
 from contracts.paths import steps
 from contracts.reasons import Reason
 from contracts.result import Refused

@@ -7,8 +7,8 @@ from contracts.catalog import Catalog
 from contracts.events import CannotEncode, Event, Reading
 from contracts.meaning import Meaning, meanings
 from contracts.model import Contract
-from contracts.parts import ListShape, LongShape, WrittenTypes
 from contracts.names import wire_path
+from contracts.parts import ListShape, LongShape, WrittenTypes
 from contracts.paths import steps
 from contracts.write_fields import Fields
 from contracts.write_times import time_writer_of

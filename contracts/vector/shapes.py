@@ -14,8 +14,8 @@ from contracts.limits import Limits
 from contracts.meaning import Meaning
 from contracts.meaning import Meanings as ByWireName
 from contracts.model import Contract
-from contracts.parts import LongShape
 from contracts.names import safe_path
+from contracts.parts import LongShape
 from contracts.paths import steps
 from contracts.vector.layout import Path, Role, Rows
 from contracts.vector.names import UNREADABLE, NameCodes

@@ -83,7 +83,8 @@ def _tell(sample: Sample) -> None:
     print(
         f"{sample.second / 60:5.1f} min  MiB: {memory}  lag: {lag}  files {sample.files} "
         f"commits {sample.versions}  commit {sample.commit_ms['history'] or 0:.0f} ms  "
-        f"query {sample.query_ms:.0f} ms  busy {sample.busy_percent:.0f} %  fixed work {sample.fixed_work_ms:.1f} ms",
+        f"query {sample.query_ms:.0f} ms  busy {sample.busy_percent:.0f} %  "
+        f"fixed work {sample.fixed_work_ms:.1f} ms",
         file=sys.stderr,
         flush=True,
     )
