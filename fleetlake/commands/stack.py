@@ -32,8 +32,8 @@ def up(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
 ) -> None:
-    """Start Kafka, MongoDB, the sinks, the HTTP interfaces with the live page, and Dagster in the data folder,
-    and watch them. Ctrl-C stops all of it.
+    """Start Kafka, MongoDB, the sinks, the HTTP interfaces with the live page, and Dagster in the data
+    folder, and watch them. Ctrl-C stops all of it.
 
     A server whose address is set explicitly is used instead of one of its own. `make real-services` builds
     Apache Kafka and MinIO.

@@ -1,5 +1,5 @@
-"""Traffic that goes on after a demo that was told to keep its stack, until that stack stops: the live page has
-something to show. A process of its own: `python -m fleetlake.demo.traffic`."""
+"""Traffic that goes on after a demo whose stack is kept, until that stack stops: the live page has something
+to show. A process of its own: `python -m fleetlake.demo.traffic`."""
 
 import subprocess
 import sys

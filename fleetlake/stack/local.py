@@ -18,7 +18,7 @@ from contracts.load import load_registry
 from fleetlake.settings import DATA_DIR_VARIABLE, Settings
 from fleetlake.sinks import sink_specs
 from fleetlake.stack.assemble import assemble
-from fleetlake.stack.beside import Beside
+from fleetlake.stack.beside import API, DAGSTER, GATEWAY, Beside
 from fleetlake.stack.child import Backoff, Child
 from fleetlake.stack.incarnation import Life
 from fleetlake.stack.layout import Layout
@@ -87,6 +87,7 @@ class LocalStack:
         assembly = assemble(self.layout, self._wanted, self._report)
         self._servers += assembly.servers
         self._ports = dict(assembly.ports)
+        beside = self._beside.addresses(self._ports)
         me = myself()
         self._file = StackFile(
             kafka=assembly.kafka,
@@ -94,7 +95,9 @@ class LocalStack:
             lake=assembly.settings.lake.uri,
             incarnation_file=assembly.incarnation_file,
             lake_endpoint=assembly.settings.lake.s3.endpoint_url,
-            **self._beside.addresses(self._ports),
+            dagster=beside.get(DAGSTER),
+            gateway=beside.get(GATEWAY),
+            api=beside.get(API),
             pid=me.pid,
             started=me.started,
             state=StackState.STARTING,
