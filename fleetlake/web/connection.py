@@ -46,14 +46,14 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """What comes; a head that is not whole yet may lie in the parser, which tells nobody of it."""
+        """What comes. A header or trailer that is not whole yet lies in the parser, which tells nobody of it."""
         if self.transport.is_closing():
             return
         if self._awaits_head:
-            self._unparsed_bytes += len(data)
             self._arm("head", self._limits.header_seconds, self._head_is_late)
+        self._unparsed_bytes += len(data)
         super().data_received(data)
-        if self._awaits_head and self._unparsed_bytes > self._limits.header_bytes:
+        if self._unparsed_bytes > self._limits.header_bytes:
             self._refuse(self._too_large())
 
     def on_message_begin(self) -> None:
@@ -69,9 +69,13 @@ class Connection(HttpToolsProtocol):
         self._count_head(len(name) + len(value) + BETWEEN_NAME_AND_VALUE)
 
     def on_headers_complete(self) -> None:
-        self._awaits_head = False
+        self._awaits_head, self._unparsed_bytes = False, 0
         self._disarm("head")
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -135,7 +139,8 @@ class Connection(HttpToolsProtocol):
     def _head_is_late(self) -> None:
         self._disarm("head")
         if self._is_busy:
-            self._arm("head", self._limits.header_seconds, self._head_is_late)  # it is the next request's; the one before is still at work
+            # What is late is the next request: the one before is still at work.
+            self._arm("head", self._limits.header_seconds, self._head_is_late)
         else:
             detail = f"no request came whole within {self._limits.header_seconds:g} s"
             self._refuse(Problem(Kind.TIMEOUT, detail))

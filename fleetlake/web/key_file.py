@@ -71,6 +71,7 @@ class KeyFile:
         self._looked_at: float | None = None
         self._keys: Mapping[str, Key] = {}
         self._was_seen = False
+        self._problem: str | None = None
 
     @property
     def was_seen(self) -> bool:
@@ -96,19 +97,25 @@ class KeyFile:
             return
         self._looked_at = now
         stamp = _stamp(self._path)
-        if stamp == self._stamp:
+        if stamp == self._stamp and self._problem is None:
             return
         self._stamp = stamp
         self._was_seen = self._was_seen or stamp is not None
+        self._keys = {key.id: key for key in self._read()}
+
+    def _read(self) -> tuple[Key, ...]:
+        """All keys; none of a file that cannot be read, which is said once."""
         log = structlog.get_logger()
         try:
-            keys = read_keys(self._path) if stamp is not None else ()
+            keys = read_keys(self._path) if self._stamp is not None else ()
         except KeysUnreadable as error:
-            keys = ()
-            log.error("keys_unreadable", file=str(error.file), reason=error.reason)
-        else:
-            log.info("keys_read", file=str(self._path), keys=len(keys))
-        self._keys = {key.id: key for key in keys}
+            if error.reason != self._problem:
+                log.error("keys_unreadable", file=str(self._path), reason=error.reason)
+            self._problem = error.reason
+            return ()
+        self._problem = None
+        log.info("keys_read", file=str(self._path), keys=len(keys))
+        return keys
 
 
 def read_keys(path: Path) -> tuple[Key, ...]:
@@ -165,7 +172,7 @@ def revoke(path: Path, name: str) -> None:
 def _write(path: Path, keys: Sequence[Key]) -> None:
     """Readers see the old file or the new one, and nobody else than this user sees either."""
     out = StringIO()
-    entries = [_entry(key) for key in keys]
+    entries = [entry_of(key) for key in keys]
     _yaml().dump({"keys": entries}, out)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
@@ -177,7 +184,7 @@ def _write(path: Path, keys: Sequence[Key]) -> None:
     draft.replace(path)
 
 
-def _entry(key: Key) -> dict[str, Any]:
+def entry_of(key: Key) -> dict[str, Any]:
     values = key.model_dump(mode="json", exclude_none=True)
     return {name: sorted(value) if isinstance(value, list) else value for name, value in values.items()}
 

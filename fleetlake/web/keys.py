@@ -6,19 +6,44 @@ import hashlib
 import hmac
 import re
 import secrets
-from datetime import UTC, datetime
-from typing import Self
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from contracts.access import Principal, Scope
 
 KEY_PREFIX = "flk_"
 KEY = re.compile(r"flk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 """No colon: names of tokens have one, so that neither can pass for the other."""
 
+NAME_RULE = "1 to 64 letters, digits and . _ @ -, the first a letter or a digit"
+
 NO_SECRET = hashlib.sha256(b"of no key").hexdigest()
+
+
+def moment(value: Any) -> Any:
+    """A time as people write it: without a zone it is UTC, and a day is meant to its end."""
+    if isinstance(value, str):
+        value = _parsed(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value + timedelta(days=1), time(0))
+    if isinstance(value, datetime) and value.tzinfo is None:
+        value = value.replace(tzinfo=UTC)
+    return value
+
+
+def _parsed(text: str) -> date | datetime | str:
+    for parse in (date.fromisoformat, datetime.fromisoformat):
+        try:
+            return parse(text)
+        except ValueError:
+            continue
+    return text
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(moment)]
 
 
 class Key(BaseModel):
@@ -26,14 +51,14 @@ class Key(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=f"^{NAME.pattern}$")
     id: str = Field(pattern=r"^[0-9a-f]{12}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     scopes: frozenset[Scope] = Field(min_length=1)
     fleets: frozenset[str] | None = None
     """None: all vehicles."""
-    created: AwareDatetime
-    expires: AwareDatetime | None = None
+    created: Moment
+    expires: Moment | None = None
 
     @classmethod
     def new(
@@ -64,6 +89,11 @@ class Key(BaseModel):
 
     def has_expired(self, now: datetime) -> bool:
         return self.expires is not None and now >= self.expires
+
+
+def is_name(text: str) -> bool:
+    """Whether a key can be called so."""
+    return NAME.fullmatch(text) is not None
 
 
 def digest(secret: str) -> str:

@@ -52,14 +52,14 @@ class Tokens:
                 return None
             claims: Mapping[str, Any] = jwt.decode(
                 token,
-                key,
+                key.key,
                 algorithms=ALGORITHMS,
                 audience=self._http.oidc_audience,
                 issuer=self._http.oidc_issuer,
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except (jwt.PyJWTError, ValueError, TypeError):
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
             return None  # whatever is wrong with it, it is not good
         return claims
 
