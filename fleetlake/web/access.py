@@ -9,7 +9,7 @@ from contracts.problem import Kind, Problem
 from fleetlake.web.addresses import is_loopback
 from fleetlake.web.asked import Asked
 from fleetlake.web.cors import require_own_page
-from fleetlake.web.key_file import KeyFile
+from fleetlake.web.key_ring import KeyRing
 from fleetlake.web.keys import KEY_PREFIX
 from fleetlake.web.settings import HttpSettings
 from fleetlake.web.tokens import Tokens
@@ -46,14 +46,14 @@ def keys_file_of(http: HttpSettings, data_dir: Path) -> Path:
 class Access:
     """Decides of each request whose it is."""
 
-    def __init__(self, keys: KeyFile, tokens: Tokens | None) -> None:
+    def __init__(self, keys: KeyRing, tokens: Tokens | None) -> None:
         self._keys, self._tokens = keys, tokens
 
     @classmethod
     def on(cls, host: str, http: HttpSettings, data_dir: Path) -> Self:
         """For an interface that will listen on `host`; NoAuthentication where that would let anybody in."""
         file = keys_file_of(http, data_dir)
-        access = cls(KeyFile(file), None if http.oidc_issuer is None else Tokens(http))
+        access = cls(KeyRing(file), None if http.oidc_issuer is None else Tokens(http))
         if access.is_open and not is_loopback(host):
             raise NoAuthentication(host, file)
         return access

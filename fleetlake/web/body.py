@@ -26,6 +26,7 @@ class Body:
         self._deadline: float | None = None
         self.is_whole = False
         self.refusal: Problem | None = None
+        self.sender_left = False
 
     def require_length(self, declared: str | None) -> None:
         """A Problem for a body that says that it is too long, before any of it is read."""
@@ -44,6 +45,8 @@ class Body:
             self.is_whole = not message.get("more_body", False)
             if self._bytes > self._most_bytes:
                 self._refuse(self._too_large())
+        else:
+            self.sender_left = True
         return message
 
     async def drain(self) -> None:

@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from fleetlake.web.answer import Answer
 from fleetlake.web.asked import Asked
+from fleetlake.web.body import Body
 from fleetlake.web.own_routes import OwnRoutes
 from ingest.process import Log
 
@@ -19,14 +20,22 @@ class Journal:
     """The lines of one request."""
 
     def __init__(
-        self, log: Log, asked: Asked, scope: Scope, answer: Answer, route: Callable[[], str]
+        self,
+        log: Log,
+        asked: Asked,
+        scope: Scope,
+        body: Body,
+        answer: Answer,
+        route: Callable[[], str],
     ) -> None:
-        self._log, self._asked, self._scope, self._answer, self._route = log, asked, scope, answer, route
+        self._log, self._asked, self._scope = log, asked, scope
+        self._body, self._answer, self._route = body, answer, route
         self._told = 0
 
     @property
     def status(self) -> int:
-        return self._answer.status or CLIENT_LEFT
+        """What was answered, if anybody was there to hear it."""
+        return CLIENT_LEFT if self._body.sender_left else self._answer.status or CLIENT_LEFT
 
     def positions_read(self) -> None:
         """The audit line, of what a route has named since the last one: a live stream names more as it goes."""

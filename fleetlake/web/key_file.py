@@ -1,25 +1,20 @@
-"""The file of API keys. A running server sees a change within a second, so that a key is revoked without a
-restart; a file that cannot be read lets nobody in, and stops nothing else. Changes are atomic, one at a time."""
+"""The file of API keys: YAML that a person can read and correct, without a secret in it. Changes are atomic and
+one at a time, whichever process makes them; nobody else than the file's owner may write to it."""
 
 import fcntl
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from contracts.access import Principal
-from fleetlake.web.keys import Key, is_secret_of, parts_of
+from fleetlake.web.keys import Key
 
-LOOK_EVERY_SECONDS = 0.5
 MOST_BYTES = 4 * 1024 * 1024
 WRITABLE_BY_OTHERS = 0o022
 HEAD = "# API keys of Fleetlake's HTTP interfaces: `fleetlake keys add|list|revoke`. No secret stands here.\n"
@@ -54,68 +49,6 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     keys: tuple[Key, ...] = ()
-
-
-class KeyFile:
-    """The keys of one file, as they are now."""
-
-    def __init__(
-        self,
-        path: Path,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        self._path, self._clock, self._now = path, clock, now
-        self._stamp: tuple[int, ...] | None = None
-        self._looked_at: float | None = None
-        self._keys: Mapping[str, Key] = {}
-        self._was_seen = False
-        self._problem: str | None = None
-
-    @property
-    def was_seen(self) -> bool:
-        """Whether there is a file, or was one: taking it away must not open the door."""
-        self._look()
-        return self._was_seen
-
-    def principal(self, credential: str) -> Principal | None:
-        """Whose key it is; None where it is no good, for whatever reason."""
-        self._look()
-        parts = parts_of(credential)
-        if parts is None:
-            return None
-        key = self._keys.get(parts[0])
-        if not is_secret_of(key, parts[1]) or key is None or key.has_expired(self._now()):
-            return None
-        return key.principal
-
-    def _look(self) -> None:
-        """Reads the file if it has changed; asks at most twice a second whether it has."""
-        now = self._clock()
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY_SECONDS:
-            return
-        self._looked_at = now
-        stamp = _stamp(self._path)
-        if stamp == self._stamp and self._problem is None:
-            return
-        self._stamp = stamp
-        self._was_seen = self._was_seen or stamp is not None
-        self._keys = {key.id: key for key in self._read()}
-
-    def _read(self) -> tuple[Key, ...]:
-        """All keys; none of a file that cannot be read, which is said once."""
-        log = structlog.get_logger()
-        try:
-            keys = read_keys(self._path) if self._stamp is not None else ()
-        except KeysUnreadable as error:
-            if error.reason != self._problem:
-                log.error("keys_unreadable", file=str(self._path), reason=error.reason)
-            self._problem = error.reason
-            return ()
-        self._problem = None
-        log.info("keys_read", file=str(self._path), keys=len(keys))
-        return keys
 
 
 def read_keys(path: Path) -> tuple[Key, ...]:
@@ -194,16 +127,6 @@ def _yaml() -> YAML:
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # name first, as in the documents
     return yaml
-
-
-def _stamp(path: Path) -> tuple[int, ...] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        return (0,)  # it is there, and reading it says why it cannot be
-    return found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
 
 
 def _unique(path: Path, keys: tuple[Key, ...]) -> tuple[Key, ...]:

@@ -17,7 +17,7 @@ from fleetlake.web.access import NOBODY, Access
 from fleetlake.web.addresses import networks_of
 from fleetlake.web.answer import Answer
 from fleetlake.web.asked import Asked
-from fleetlake.web.body import Body, BodyRefused
+from fleetlake.web.body import Body
 from fleetlake.web.cors import cross_origin_headers, is_preflight, preflight_headers
 from fleetlake.web.journal import Journal
 from fleetlake.web.limits import Buckets, Concurrency, too_many
@@ -90,7 +90,7 @@ class Shell:
         inner = _inner_scope(scope, asked)
         body = Body(receive, self._http.body_bytes, self._http.body_seconds)
         answer = Answer(send, body, is_head=asked.method == "HEAD", extra=self._extra_headers(asked))
-        journal = Journal(self._log, asked, inner, answer, lambda: self._route(asked.path, inner))
+        journal = Journal(self._log, asked, inner, body, answer, lambda: self._route(asked.path, inner))
 
         def before_first_byte() -> None:
             inner["state"]["is_stream"] = answer.is_stream
@@ -111,15 +111,16 @@ class Shell:
         problem: Problem | None = None
         try:
             await self._admit(asked, body, answer, inner)
-        except BodyRefused:
-            pass  # what is wrong with it is kept by the body
         except Problem as error:
             problem = error
         except HTTPException as error:
             problem = problem_of(error)
         except Exception as error:  # noqa: BLE001 - the entry point of a request: nobody else catches it
-            self._log.error("request_failed", request_id=asked.request_id, path=asked.path, exc_info=error)
             problem = internal(asked.request_id)
+            if body.refusal is None and not body.sender_left:
+                self._log.error(
+                    "request_failed", request_id=asked.request_id, path=asked.path, exc_info=error
+                )
         problem = body.refusal or problem
         if problem is None:
             return

@@ -18,6 +18,9 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 """Public-key ones only: with an HS algorithm, whoever has the public key could sign, and `none` is no
 signature at all."""
 
+MUST_BE_UNDERSTOOD = {"crit", "b64"}
+"""Headers that change what a token means; we know none of those meanings."""
+
 LEEWAY_SECONDS = 30
 MOST_BYTES = 8 * 1024
 THREADS = 4
@@ -99,7 +102,8 @@ def _is_worth_checking(token: str) -> bool:
     """Whether it looks like a token of an algorithm that we take: the rest costs no thread."""
     try:
         header = _header(token)
-    except (jwt.PyJWTError, ValueError):
+    except (jwt.PyJWTError, ValueError, RecursionError):
         return False
     kid = header.get("kid")
-    return header.get("alg") in ALGORITHMS and (kid is None or isinstance(kid, str))
+    is_understood = not header.keys() & MUST_BE_UNDERSTOOD
+    return header.get("alg") in ALGORITHMS and is_understood and (kid is None or isinstance(kid, str))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleetlake import cli
-from fleetlake.web.key_file import KeyFile
+from fleetlake.web.key_ring import KeyRing
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_a_key_is_printed_once_and_is_good(data_dir: Path, capsys: pytest.Captur
     assert "no keys" in run(capsys, "list")
     options = ["--scope", "read", "--scope", "ingest", "--fleet", "north", "--expires", "2999-12-31"]
     key = run(capsys, "add", "dashboard", *options).strip()
-    principal = KeyFile(data_dir / "keys.yml").principal(key)
+    principal = KeyRing(data_dir / "keys.yml").principal(key)
     assert principal is not None
     assert (principal.name, principal.scopes, principal.fleets) == ("dashboard", {"read", "ingest"}, {"north"})
     row = listed(capsys)[0]
@@ -49,10 +49,10 @@ def test_a_key_is_printed_once_and_is_good(data_dir: Path, capsys: pytest.Captur
 def test_a_revoked_key_is_gone(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The file stays: taking the last key out opens nothing."""
     key = json.loads(run(capsys, "add", "gone", "--scope", "admin", "--json"))["key"]
-    assert KeyFile(data_dir / "keys.yml").principal(key) is not None
+    assert KeyRing(data_dir / "keys.yml").principal(key) is not None
     assert run(capsys, "revoke", "gone") == "revoked gone\n"
     assert listed(capsys) == []
-    assert KeyFile(data_dir / "keys.yml").principal(key) is None
+    assert KeyRing(data_dir / "keys.yml").principal(key) is None
     assert (data_dir / "keys.yml").exists()
     assert "no key 'gone'" in run(capsys, "revoke", "gone", exit_code=1)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from fleetlake.web.settings import HttpSettings
 from tests.deadlines import eventually
@@ -95,6 +96,15 @@ def test_a_body_that_nobody_reads_does_not_hold_a_connection(port: int) -> None:
         answer = drip(line, b"GET /vehicles/V1/state HTTP/1.1\r\nhost: localhost\r\n\r\n")
     assert answer.count(b"HTTP/1.1 ") == 1
     assert status_of(answer) == 200
+
+
+def test_a_sender_that_leaves_is_no_defect(port: int, interface: Interface) -> None:
+    """In the middle of its body: nobody waits for an answer."""
+    left = {"method": "POST", "route": "/ingest", "status": "499"}
+    with capture_logs() as logs:
+        connect(port, POST + b"content-length: 10\r\n\r\nabc").close()
+        eventually(lambda: interface.count("fleetlake_http_requests_total", **left) == 1, 5)
+    assert [each for each in logs if each["event"] == "request_failed"] == []
 
 
 def test_the_answer_of_a_large_body_is_read_by_who_has_sent_it(port: int) -> None:

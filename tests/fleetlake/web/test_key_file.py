@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from contracts.access import Scope
-from fleetlake.web.key_file import KeyExists, KeyFile, KeysUnreadable, NoSuchKey, add, read_keys, revoke
+from fleetlake.web.key_file import KeyExists, KeysUnreadable, NoSuchKey, add, read_keys, revoke
+from fleetlake.web.key_ring import KeyRing
 from fleetlake.web.keys import Key, digest
 from tests.fleetlake.web.conftest import MakeKey
 
@@ -70,7 +71,7 @@ def test_a_key_is_good_until_its_day_ends(keys_file: Path, after: timedelta, is_
     """Not a second longer."""
     keys_file.write_text(entry("  expires: 2027-01-31\n"))
     now = datetime(2027, 2, 1, tzinfo=UTC) + after
-    assert (KeyFile(keys_file, now=lambda: now).principal(KEY) is not None) is is_good
+    assert (KeyRing(keys_file, now=lambda: now).principal(KEY) is not None) is is_good
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_what_is_wrong_with_a_file_is_said(keys_file: Path, text: str, problem: 
     with pytest.raises(KeysUnreadable, match=problem) as caught:
         read_keys(keys_file)
     assert digest(SECRET) not in str(caught.value)
-    assert KeyFile(keys_file).principal(KEY) is None
+    assert KeyRing(keys_file).principal(KEY) is None
 
 
 def test_a_change_of_a_broken_file_leaves_it_as_it_is(make_key: MakeKey, keys_file: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_change_of_a_broken_file_leaves_it_as_it_is(make_key: MakeKey, keys_fi
 def test_a_folder_in_the_place_of_the_file_lets_nobody_in(keys_file: Path) -> None:
     """Whatever it is, it is not no authentication."""
     keys_file.mkdir()
-    keys = KeyFile(keys_file)
+    keys = KeyRing(keys_file)
     assert keys.was_seen
     assert keys.principal(KEY) is None
 

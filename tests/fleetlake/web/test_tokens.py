@@ -191,6 +191,7 @@ FORGED: dict[str, Callable[[Provider], str]] = {
     "an empty kid": lambda p: own_key_token(p, kid=""),
     "larger than any token": lambda p: p.token(more="x" * 10_000),
     "no text in it": lambda p: "....",
+    "a header without a bottom": lambda p: base64.urlsafe_b64encode(b"[" * 5_000).decode() + ".e30.AAAA",
     "critical extensions": lambda p: jwt.encode(
         p.claims(), p.keys["first"], "RS256", headers={"kid": "first", "crit": ["unknown"], "unknown": 1}
     ),
