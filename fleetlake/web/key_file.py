@@ -3,6 +3,7 @@ one at a time, whichever process makes them; nobody else than the file's owner m
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
@@ -103,17 +104,22 @@ def revoke(path: Path, name: str) -> None:
 
 
 def _write(path: Path, keys: Sequence[Key]) -> None:
-    """Readers see the old file or the new one, and nobody else than this user sees either."""
+    """Readers see the old file or the new one. Owner and mode stay, or the interfaces could not read it after
+    root has changed it; a new file is its owner's alone."""
+    path = path.resolve()
     out = StringIO()
-    entries = [entry_of(key) for key in keys]
-    _yaml().dump({"keys": entries}, out)
+    _yaml().dump({"keys": [entry_of(key) for key in keys]}, out)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w") as file:
+        if path.exists():
+            found = path.stat()
+            os.fchown(descriptor, found.st_uid, found.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
         file.write(HEAD + out.getvalue())
         file.flush()
-        os.fsync(file.fileno())
+        os.fsync(descriptor)
     draft.replace(path)
 
 

@@ -40,6 +40,19 @@ def test_the_file_has_no_secret_and_is_nobody_elses(make_key: MakeKey, keys_file
     assert [each.name for each in read_keys(keys_file)] == ["dashboard"]
 
 
+def test_a_change_keeps_mode_and_place(make_key: MakeKey, keys_file: Path, tmp_path: Path) -> None:
+    """A group may be allowed to read it, and it may lie elsewhere."""
+    elsewhere = tmp_path / "elsewhere" / "keys.yml"
+    elsewhere.parent.mkdir()
+    elsewhere.write_text("keys: []\n")
+    elsewhere.chmod(0o640)
+    keys_file.symlink_to(elsewhere)
+    make_key("dashboard", Scope.READ)
+    assert keys_file.is_symlink()
+    assert elsewhere.stat().st_mode & 0o777 == 0o640
+    assert len(read_keys(keys_file)) == 1
+
+
 def test_no_two_keys_are_alike(make_key: MakeKey) -> None:
     """256 random bits behind an id."""
     keys = {make_key(f"key-{number}", Scope.READ) for number in range(5)}
