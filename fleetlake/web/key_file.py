@@ -75,6 +75,7 @@ def read_keys(path: Path) -> tuple[Key, ...]:
 @contextmanager
 def changing(path: Path) -> Iterator[list[Key]]:
     """The keys of a file, which are written back when the block ends well. A second process waits."""
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -106,7 +107,6 @@ def revoke(path: Path, name: str) -> None:
 def _write(path: Path, keys: Sequence[Key]) -> None:
     """Readers see the old file or the new one. Owner and mode stay, or the interfaces could not read it after
     root has changed it; a new file is its owner's alone."""
-    path = path.resolve()
     out = StringIO()
     _yaml().dump({"keys": [entry_of(key) for key in keys]}, out)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -124,6 +124,7 @@ def _write(path: Path, keys: Sequence[Key]) -> None:
 
 
 def entry_of(key: Key) -> dict[str, Any]:
+    """What the file has of a key."""
     values = key.model_dump(mode="json", exclude_none=True)
     return {name: sorted(value) if isinstance(value, list) else value for name, value in values.items()}
 
