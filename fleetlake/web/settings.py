@@ -16,6 +16,7 @@ class HttpSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    in_stack: bool = Field(True, description="whether `fleetlake up` starts the gateway and the read API")
     keys_file: Path | None = Field(
         None,
         description="file of API keys (`fleetlake keys`); default: keys.yml in the data folder. Once it is "
