@@ -175,7 +175,7 @@ def addresses(stack: StackFile) -> list[str]:
         f"kafka  {stack.kafka}",
         f"mongo  {stack.mongo}",
         f"lake   {stack.lake}{at}",
-        *(f"{name:7}{at}{_when(name, at)}" for name, at in _companions(stack)),
+        *(f"{name:6} {at}{_when(name, at)}" for name, at in _companions(stack)),
         f"pid    {stack.pid}",
     ]
 
