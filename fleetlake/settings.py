@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from broker.settings import KafkaSettings
 from fleetlake.masking import MASK, shown
+from fleetlake.web.settings import HttpSettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from orchestration.settings import OrchestrationSettings
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
+    http: HttpSettings = HttpSettings()
 
     @field_validator("contracts", mode="before")
     @classmethod
