@@ -29,7 +29,7 @@ from fleetlake.web.settings import HttpSettings
 from fleetlake.web.shell import Shell, guarded
 from ingest.process import Stop
 
-SECRET_OF_THE_INSIDE = "/srv/inside/of/the/platform"
+FROM_THE_INSIDE = "/srv/inside/of/the/platform"
 OPEN_PATHS = ("/", "/page/")
 PATIENCE_SECONDS = 10.0
 
@@ -59,13 +59,13 @@ async def unread(request: Request) -> Response:
 
 
 async def defect(request: Request) -> Response:
-    raise RuntimeError(SECRET_OF_THE_INSIDE)
+    raise RuntimeError(FROM_THE_INSIDE)
 
 
 async def halfway(request: Request) -> Response:
     async def parts() -> AsyncIterator[bytes]:
         yield b"one"
-        raise RuntimeError(SECRET_OF_THE_INSIDE)
+        raise RuntimeError(FROM_THE_INSIDE)
 
     return StreamingResponse(parts(), media_type="text/plain")
 
@@ -75,7 +75,7 @@ async def problem(request: Request) -> Response:
 
 
 async def framework_error(request: Request) -> Response:
-    raise HTTPException(int(request.path_params["status"]), SECRET_OF_THE_INSIDE)
+    raise HTTPException(int(request.path_params["status"]), FROM_THE_INSIDE)
 
 
 async def stream(request: Request) -> Response:
@@ -120,7 +120,7 @@ def application() -> ASGIApp:
             Route("/page/app.js", page),
             Route("/", page),
         ],
-        exception_handlers=dict(EXCEPTION_HANDLERS),  # type: ignore[arg-type]
+        exception_handlers=dict(EXCEPTION_HANDLERS),
     )
 
 
@@ -154,7 +154,7 @@ class Interface:
         path: str,
         *,
         key: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Mapping[bytes, bytes] | None = None,
         content: bytes | None = None,
         peer: str = "127.0.0.1",
         host: str = "localhost",
@@ -164,10 +164,10 @@ class Interface:
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.shell, raise_app_exceptions=False, client=(peer, 1))
             async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
-                authorization = {} if key is None else {"authorization": f"Bearer {key}"}
-                return await client.request(
-                    method, path, headers={**authorization, **(headers or {})}, content=content
-                )
+                everything = httpx.Headers(headers)
+                if key is not None:
+                    everything["authorization"] = f"Bearer {key}"
+                return await client.request(method, path, headers=everything, content=content)
 
         return asyncio.run(send())
 
@@ -204,7 +204,7 @@ class Interface:
 def kind_of(response: httpx.Response) -> str:
     """The kind of a problem; fails where the answer is none, or tells of the inside."""
     assert response.headers["content-type"] == "application/problem+json"
-    assert SECRET_OF_THE_INSIDE not in response.text
+    assert FROM_THE_INSIDE not in response.text
     document: dict[str, Any] = response.json()
     assert document["status"] == response.status_code
     assert document.keys() >= {"type", "title", "status", "detail"}

@@ -34,7 +34,9 @@ def add_key(
     scopes: Annotated[list[Scope], typer.Option("--scope", help="What it is good for; may be given again.")],
     fleets: Annotated[
         list[str] | None,
-        typer.Option("--fleet", help="Only the vehicles of this fleet; may be given again.", show_default="all"),
+        typer.Option(
+            "--fleet", help="Only the vehicles of this fleet; may be given again.", show_default="all"
+        ),
     ] = None,
     expires: Annotated[
         datetime | None,
@@ -53,7 +55,8 @@ def add_key(
         raise typer.BadParameter(NAME_RULE, param_hint="NAME")
     now = datetime.now(UTC)
     if expires is not None and expires <= now:
-        raise typer.BadParameter("that is over already", param_hint="--expires")
+        problem = "that is over already"
+        raise typer.BadParameter(problem, param_hint="--expires")
     restricted = None if not fleets else frozenset(fleets)
     entry, key = Key.new(name, frozenset(scopes), restricted, created=now, expires=expires)
     file = _file()

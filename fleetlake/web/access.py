@@ -1,5 +1,5 @@
-"""Who may ask: whoever has a key or a token; where neither is set up, only this machine. Beyond loopback nothing
-listens without authentication."""
+"""Who may ask: whoever has a key or a token; where neither is set up, only this machine. Beyond loopback
+nothing listens without authentication."""
 
 from pathlib import Path
 from typing import Self

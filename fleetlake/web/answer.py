@@ -1,5 +1,5 @@
-"""The answer to one request on its way out: its headers made safe, its bytes counted, and a HEAD answered as a
-GET without the body."""
+"""The answer to one request on its way out: its headers made safe, its bytes counted, and a HEAD answered as
+a GET without the body."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,9 @@ STREAM = b"text/event-stream"
 class Answer:
     """One answer, given by the application or by the shell itself."""
 
-    def __init__(self, send: Send, body: Body, *, is_head: bool, extra: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(
+        self, send: Send, body: Body, *, is_head: bool, extra: Sequence[tuple[bytes, bytes]]
+    ) -> None:
         self._send, self._body, self._is_head, self._extra = send, body, is_head, extra
         self.before_first_byte: Callable[[], None] = lambda: None
         self.status: int | None = None
@@ -48,7 +50,9 @@ class Answer:
 
     async def problem(self, problem: Problem) -> None:
         """A Problem as the answer."""
-        headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in problem.headers.items()]
+        headers = [
+            (name.lower().encode(), value.encode("latin-1")) for name, value in problem.headers.items()
+        ]
         await self.whole(problem.status, body_of(problem), MEDIA_TYPE, headers)
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:

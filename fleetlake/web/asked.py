@@ -48,7 +48,9 @@ class Asked:
         if proxies and is_in(peer, proxies):
             forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
             client = client_address(peer, forwarded, proxies)
-            given = next((value.decode("latin-1") for name, value in headers if name == b"x-request-id"), None)
+            given = next(
+                (value.decode("latin-1") for name, value in headers if name == b"x-request-id"), None
+            )
         is_good = given is not None and REQUEST_ID.fullmatch(given)
         request_id = given if given is not None and is_good else uuid.uuid4().hex
         return cls(request_id, scope["method"], scope["path"], peer, client, headers)
@@ -80,5 +82,5 @@ class Asked:
 
     @property
     def place(self) -> str:
-        """Where limits count it. Of IPv6, whoever has one address has 2^64 of them. No key's name looks so."""
+        """Where limits count it. Of IPv6, who has one address has 2^64 of them. No key's name looks so."""
         return f"@{block_of(self.client)}"

@@ -46,7 +46,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """What comes. A header or trailer that is not whole yet lies in the parser, which tells nobody of it."""
+        """A header or trailer that is not whole yet lies in the parser, which tells nobody of it."""
         if self.transport.is_closing():
             return
         if self._awaits_head:
@@ -107,13 +107,17 @@ class Connection(HttpToolsProtocol):
         """The server stops. Requests end by themselves, a live stream would not."""
         super().shutdown()
         if self._is_busy and self.cycle.scope["state"].get("is_stream"):
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+            self._end_cycle()
             self._close()
 
     @property
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def _may_speak(self) -> bool:
+        """Whether nothing else is, or will be, on the line."""
+        return not self._is_busy or not (self.pipeline or self.cycle.response_started)
 
     def _count_head(self, count: int) -> None:
         self._head_bytes += count
@@ -146,13 +150,20 @@ class Connection(HttpToolsProtocol):
             self._refuse(Problem(Kind.TIMEOUT, detail))
 
     def _refuse(self, problem: Problem) -> None:
-        """Says why and closes. In the middle of another answer nothing can be said."""
+        """Says why, where that is no part of another answer, and closes."""
         if self.transport.is_closing():
             return
         self._refused(problem.kind)
-        if not self._is_busy:
+        if self._may_speak:
             self.transport.write(_whole_answer(problem, self.server_state.default_headers))
+        if self._is_busy:
+            self._end_cycle()
         self._close()
+
+    def _end_cycle(self) -> None:
+        """The application learns that its client is gone, and nothing more of it is sent."""
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
 
     def _close(self) -> None:
         """Lets the client read what is left, within bounds."""

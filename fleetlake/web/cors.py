@@ -10,7 +10,9 @@ from fleetlake.web.asked import Asked
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 EXPOSED = b"ETag, Idempotency-Replayed, Link, Retry-After, X-Request-Id"
 ALLOWED_METHODS = b"GET, HEAD, POST"
-ALLOWED_HEADERS = b"Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+ALLOWED_HEADERS = (
+    b"Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"
+)
 PREFLIGHT_SECONDS = b"600"
 
 Headers = list[tuple[bytes, bytes]]

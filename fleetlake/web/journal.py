@@ -1,5 +1,5 @@
-"""What is written down of a request: one line for each, and who has read the positions of which vehicles. That
-line is written before the first byte of an answer leaves: a process that is killed owes none."""
+"""What is written down of a request: one line for each, and who has read the positions of which vehicles.
+That line is written before the first byte of an answer leaves: a process that is killed owes none."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ class Journal:
         return CLIENT_LEFT if self._body.sender_left else self._answer.status or CLIENT_LEFT
 
     def positions_read(self) -> None:
-        """The audit line, of what a route has named since the last one: a live stream names more as it goes."""
+        """The audit line, of what a route has named since the last one: a live stream names more."""
         vehicles = self._scope["state"]["reads_positions"][self._told :]
         if not vehicles:
             return

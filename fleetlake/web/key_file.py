@@ -1,9 +1,10 @@
-"""The file of API keys: YAML that a person can read and correct, without a secret in it. Changes are atomic and
-one at a time, whichever process makes them; nobody else than the file's owner may write to it."""
+"""The file of API keys: YAML that a person can read and correct, without a secret in it. Changes are atomic
+and one at a time, whichever process makes them; nobody else than the file's owner may write to it."""
 
 import fcntl
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
@@ -132,14 +133,13 @@ def entry_of(key: Key) -> dict[str, Any]:
 def _yaml() -> YAML:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
-    yaml.sort_base_mapping_type_on_output = False  # name first, as in the documents
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # name first; typed as None
     return yaml
 
 
 def _unique(path: Path, keys: tuple[Key, ...]) -> tuple[Key, ...]:
-    for what in ("name", "id"):
-        values = [getattr(key, what) for key in keys]
-        doubled = sorted({value for value in values if values.count(value) > 1})
+    for what, values in (("name", [key.name for key in keys]), ("id", [key.id for key in keys])):
+        doubled = [value for value, times in Counter(values).items() if times > 1]
         if doubled:
             raise KeysUnreadable(path, f"two keys have the {what} {doubled[0]!r}")
     return keys

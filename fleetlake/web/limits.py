@@ -1,5 +1,5 @@
-"""How much one client may ask, and all together. Memory is bounded too: the clients that were not heard of for
-longest are forgotten, which gives them a full bucket and nobody else anything."""
+"""How much one client may ask, and all together. Memory is bounded too: the clients that were not heard of
+for longest are forgotten, which gives them a full bucket and nobody else anything."""
 
 import math
 import time
@@ -62,7 +62,8 @@ class Concurrency:
                 Kind.UNAVAILABLE, "too many requests at once", headers={"retry-after": BUSY_RETRY_SECONDS}
             )
         if self._by_client[client] >= self._most_per_client:
-            raise too_many("too many of your requests at once", 1.0)
+            detail = "too many of your requests at once"
+            raise too_many(detail, 1.0)
         self._total += 1
         self._by_client[client] += 1
         try:

@@ -77,7 +77,7 @@ class _Server(uvicorn.Server):
         self._stop, self._on_started = stop, on_started
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

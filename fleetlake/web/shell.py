@@ -1,6 +1,7 @@
-"""The shell around both HTTP interfaces: whatever reaches an application comes from somebody who may ask, within
-the limits, and whatever leaves is safe to show. What a request did is in the log and in the metrics."""
+"""The shell around both HTTP interfaces: whatever reaches an application comes from somebody who may ask,
+within the limits, and whatever leaves is safe to show. What a request did is in the log and the metrics."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Collection
@@ -22,7 +23,7 @@ from fleetlake.web.cors import cross_origin_headers, is_preflight, preflight_hea
 from fleetlake.web.journal import Journal
 from fleetlake.web.limits import Buckets, Concurrency, too_many
 from fleetlake.web.metrics import OTHER, HttpMetrics
-from fleetlake.web.own_routes import OwnRoutes, Ready
+from fleetlake.web.own_routes import RETRY_SECONDS, OwnRoutes, Ready
 from fleetlake.web.problems import internal, problem_of
 from fleetlake.web.settings import HttpSettings
 from ingest.process import Log
@@ -115,6 +116,9 @@ class Shell:
             problem = error
         except HTTPException as error:
             problem = problem_of(error)
+        except asyncio.CancelledError:  # a stop that has waited long enough
+            await _say_goodbye(answer)
+            raise
         except Exception as error:  # noqa: BLE001 - the entry point of a request: nobody else catches it
             problem = internal(asked.request_id)
             if body.refusal is None and not body.sender_left:
@@ -166,7 +170,8 @@ class Shell:
     def _take_turn(self, client: str) -> None:
         wait = self._buckets.take(client)
         if wait:
-            raise too_many(f"more than {self._http.requests_per_second:g} requests a second", wait)
+            detail = f"more than {self._http.requests_per_second:g} requests a second"
+            raise too_many(detail, wait)
 
     async def _answer_itself(self, asked: Asked, answer: Answer) -> None:
         if asked.method not in WATCHING:
@@ -186,6 +191,12 @@ class Shell:
         if path in OwnRoutes.PATHS or path in self._open_paths:
             return path
         return next((prefix for prefix in self._open_prefixes if path.startswith(prefix)), OTHER)
+
+
+async def _say_goodbye(answer: Answer) -> None:
+    if answer.status is None:
+        headers = {"retry-after": RETRY_SECONDS}
+        await answer.problem(Problem(Kind.UNAVAILABLE, "this process stops: ask again", headers=headers))
 
 
 def _inner_scope(scope: Scope, asked: Asked) -> Scope:

@@ -1,5 +1,5 @@
-"""The public keys of the identity provider, by their ids. It is asked seldom whatever tokens name: unknown ids
-cost it one question in a while, and one that does not answer is not asked at every request."""
+"""The public keys of the identity provider, by their ids. It is asked seldom whatever tokens name: unknown
+ids cost it one question in a while, and one that does not answer is not asked at every request."""
 
 import http.client
 import time

@@ -36,7 +36,11 @@ def test_a_key_is_printed_once_and_is_good(data_dir: Path, capsys: pytest.Captur
     key = run(capsys, "add", "dashboard", *options).strip()
     principal = KeyRing(data_dir / "keys.yml").principal(key)
     assert principal is not None
-    assert (principal.name, principal.scopes, principal.fleets) == ("dashboard", {"read", "ingest"}, {"north"})
+    assert (principal.name, principal.scopes, principal.fleets) == (
+        "dashboard",
+        {"read", "ingest"},
+        {"north"},
+    )
     row = listed(capsys)[0]
     assert (row["name"], row["scopes"], row["fleets"]) == ("dashboard", ["ingest", "read"], ["north"])
     assert row["expires"] == "3000-01-01T00:00:00Z"

@@ -1,4 +1,4 @@
-"""Clients that are slow, greedy or hostile, on real sockets: each is bounded, and others are answered meanwhile."""
+"""Clients that are slow, greedy or hostile, on real sockets: each is bounded, and others are answered."""
 
 import socket
 import time
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from fleetlake.web import body
 from fleetlake.web.settings import HttpSettings
 from tests.deadlines import eventually
 from tests.interfaces import Interface, document_of, read_all, status_of, talk
@@ -36,7 +37,8 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Interface:
 @pytest.fixture(scope="module")
 def port(interface: Interface) -> Iterator[int]:
     """Where it listens. After all tests it still answers."""
-    with interface.listening() as port:
+    with pytest.MonkeyPatch.context() as patch, interface.listening() as port:
+        patch.setattr(body, "LINGER_SECONDS", 0.3)
         yield port
         assert status_of(talk(port, GET, until_closed=False)) == 200
 
@@ -81,7 +83,10 @@ def test_a_second_request_that_drips_is_closed_too(port: int) -> None:
 
 def test_a_body_that_drips_does_not_hold_a_request(port: int, interface: Interface) -> None:
     """With a length or in chunks."""
-    for head, part in ((b"content-length: 1000\r\n\r\n", b"a"), (b"transfer-encoding: chunked\r\n\r\n", b"1\r\na\r\n")):
+    for head, part in (
+        (b"content-length: 1000\r\n\r\n", b"a"),
+        (b"transfer-encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+    ):
         with connect(port, POST + head) as line:
             answer = drip(line, part)
         assert status_of(answer) == 408
@@ -110,7 +115,9 @@ def test_a_sender_that_leaves_is_no_defect(port: int, interface: Interface) -> N
 def test_the_answer_of_a_large_body_is_read_by_who_has_sent_it(port: int) -> None:
     """Without a length nobody knows before; the sender must not meet a reset instead of the reason."""
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
-    answer = talk(port, POST + b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n", chunk * 40, b"0\r\n\r\n")
+    answer = talk(
+        port, POST + b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n", chunk * 40, b"0\r\n\r\n"
+    )
     assert status_of(answer) == 413
     assert document_of(answer)["limit_bytes"] == LIMITS.body_bytes
 

@@ -138,8 +138,8 @@ def test_two_processes_at_once_lose_no_key(keys_file: Path) -> None:
         "from fleetlake.web.key_file import add; from fleetlake.web.keys import Key\n"
         "for n in range(10):\n"
         "    now = datetime.now(UTC)\n"
-        "    entry, _ = Key.new(f'{sys.argv[2]}{n}', frozenset([Scope.READ]), None, created=now, expires=None)\n"
-        "    add(Path(sys.argv[1]), entry)\n"
+        "    new = Key.new(f'{sys.argv[2]}{n}', frozenset([Scope.READ]), None, created=now, expires=None)\n"
+        "    add(Path(sys.argv[1]), new[0])\n"
     )
     children = [subprocess.Popen([sys.executable, "-c", script, keys_file, name]) for name in "abc"]
     assert [child.wait(60) for child in children] == [0, 0, 0]

@@ -83,7 +83,14 @@ def test_only_proxies_of_ours_say_who_asks(peer: str, forwarded: list[str], clie
 
 @pytest.mark.parametrize(
     ("header", "name"),
-    [("localhost:8000", "localhost"), ("[::1]:80", "::1"), ("[::1]", "::1"), ("a", "a"), ("", ""), (":80", "")],
+    [
+        ("localhost:8000", "localhost"),
+        ("[::1]:80", "::1"),
+        ("[::1]", "::1"),
+        ("a", "a"),
+        ("", ""),
+        (":80", ""),
+    ],
 )
 def test_the_name_in_a_host_header(header: str, name: str) -> None:
     """Without port and brackets."""

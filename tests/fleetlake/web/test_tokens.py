@@ -1,6 +1,7 @@
 """Tokens of an identity provider: a real one, small, on this machine. What is forged is refused."""
 
 import base64
+import functools
 import json
 import threading
 import time
@@ -25,7 +26,10 @@ STATE = "/vehicles/V1/state"
 AUDIENCE = "fleetlake"
 
 
-def private_key() -> rsa.RSAPrivateKey:
+@functools.cache
+def private_key(name: str) -> rsa.RSAPrivateKey:
+    """Always the same of that name: making one takes a while."""
+    del name
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
@@ -33,7 +37,7 @@ def private_key() -> rsa.RSAPrivateKey:
 class Provider:
     """Signs tokens, and tells its public keys over HTTP."""
 
-    keys: dict[str, Any] = field(default_factory=lambda: {"first": private_key()})
+    keys: dict[str, Any] = field(default_factory=lambda: {"first": private_key("first")})
     is_away: bool = False
     asked: list[str] = field(default_factory=list)
     issuer: str = ""
@@ -47,12 +51,20 @@ class Provider:
 
     def jwk(self, kid: str) -> dict[str, Any]:
         key = self.keys[kid]
-        algorithm = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+        algorithm = (
+            jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+        )
         return {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"}
 
     def claims(self, **changed: Any) -> dict[str, Any]:
         now = int(time.time())
-        claims = {"iss": self.issuer, "aud": AUDIENCE, "sub": "ada", "exp": now + 300, "scope": "read profile"}
+        claims = {
+            "iss": self.issuer,
+            "aud": AUDIENCE,
+            "sub": "ada",
+            "exp": now + 300,
+            "scope": "read profile",
+        }
         return {name: value for name, value in {**claims, **changed}.items() if value is not None}
 
     def token(self, kid: str | None = "first", *, algorithm: str = "RS256", **changed: Any) -> str:
@@ -154,7 +166,9 @@ def signed_with_the_public_key(provider: Provider, **header: str) -> str:
 
 
 def own_key_token(provider: Provider, **header: Any) -> str:
-    return jwt.encode(provider.claims(), private_key(), "RS256", headers={"kid": "first", **header})
+    return jwt.encode(
+        provider.claims(), private_key("of an attacker"), "RS256", headers={"kid": "first", **header}
+    )
 
 
 def with_changed_claims(provider: Provider) -> str:
@@ -166,12 +180,16 @@ NOW = int(time.time())
 FORGED: dict[str, Callable[[Provider], str]] = {
     "alg none": lambda p: f"{encoded({'alg': 'none'})}.{encoded(p.claims())}.",
     "alg None": lambda p: f"{encoded({'alg': 'NonE', 'kid': 'first'})}.{encoded(p.claims())}.",
-    "alg none with a signature": lambda p: f"{encoded({'alg': 'none', 'kid': 'first'})}.{encoded(p.claims())}.AAAA",
+    "alg none with a signature": lambda p: (
+        f"{encoded({'alg': 'none', 'kid': 'first'})}.{encoded(p.claims())}.AAAA"
+    ),
     "no alg": lambda p: f"{encoded({'kid': 'first'})}.{encoded(p.claims())}.AAAA",
     "alg that is a list": lambda p: f"{encoded({'alg': ['RS256']})}.{encoded(p.claims())}.AAAA",
     "HS256 with the public key": signed_with_the_public_key,
     "another key under a known kid": own_key_token,
-    "a key of its own in the header": lambda p: own_key_token(p, jwk=Provider().jwk("first")),
+    "a key of its own in the header": lambda p: own_key_token(
+        p, jwk=Provider({"first": private_key("of an attacker")}).jwk("first")
+    ),
     "a jku of its own": lambda p: own_key_token(p, jku="http://127.0.0.1:1/keys"),
     "changed claims": with_changed_claims,
     "no signature": lambda p: p.token().rpartition(".")[0] + ".",
@@ -226,7 +244,7 @@ def test_a_new_key_of_the_provider_is_found(
     monkeypatch.setattr(signing_keys, "ASK_AGAIN_SECONDS", 0.0)
     old = provider.token()
     assert interface.ask("GET", STATE, key=old).status_code == 200
-    provider.keys = {"second": private_key()}
+    provider.keys = {"second": private_key("second")}
     assert interface.ask("GET", STATE, key=provider.token("second")).status_code == 200
     assert interface.ask("GET", STATE, key=old).status_code == 401
 
@@ -259,9 +277,7 @@ def test_keys_are_kept_while_the_provider_is_away(
     assert interface.ask("GET", STATE, key=provider.token()).status_code == 503
 
 
-def test_a_configuration_of_another_issuer_is_not_followed(
-    interface: Interface, provider: Provider
-) -> None:
+def test_a_configuration_of_another_issuer_is_not_followed(interface: Interface, provider: Provider) -> None:
     """The address may be another's by now."""
     provider.told_issuer = "https://evil.example.com"
     assert interface.ask("GET", STATE, key=provider.token()).status_code == 503
