@@ -1,4 +1,4 @@
-"""The gateway and the read API in the local stack: what is posted is history and state, and the page is there."""
+"""The gateway and the read API in the local stack: what is posted is history and state, on the page too."""
 
 import json
 from datetime import UTC, datetime
@@ -40,12 +40,10 @@ def test_what_is_posted_is_history_and_state(stack: StackUnderTest, monkeypatch:
     (receipt,) = answer.json()["receipts"]
     eventually(lambda: temperature(api) == 25.4, SEEN_SECONDS)
     assert stack.command("wait").returncode == 0
-    sql = (
-        f"select vehicle_id from bronze.events where topic = '{receipt['topic']}' "
-        f"and partition = {receipt['partition']} and \"offset\" = {receipt['offset']}"
-    )
+    sql = 'select vehicle_id, topic, partition, "offset" from bronze.events'
     rows = json.loads(stack.command("sql", sql, "--format", "json").stdout)
-    assert rows == [{"vehicle_id": "sensor_1"}]
+    place = {name: receipt[name] for name in ("topic", "partition", "offset")}
+    assert rows == [{"vehicle_id": "sensor_1", **place}]
     assert "<title>" in httpx.get(f"{api}/").text
     stack.down()
     ended = [each for each in stack.log_events() if each["event"] == "process_stopped"]
