@@ -18,6 +18,7 @@ class Kind(StrEnum):
     TIMEOUT = "timeout"
     IN_PROGRESS = "in-progress"
     TOO_LARGE = "too-large"
+    HEADERS_TOO_LARGE = "headers-too-large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type"
     KEY_REUSED = "key-reused"
     TOO_MANY_REQUESTS = "too-many-requests"
@@ -36,6 +37,7 @@ STATUS: Mapping[Kind, int] = {
     Kind.TIMEOUT: 408,
     Kind.IN_PROGRESS: 409,
     Kind.TOO_LARGE: 413,
+    Kind.HEADERS_TOO_LARGE: 431,
     Kind.UNSUPPORTED_MEDIA_TYPE: 415,
     Kind.KEY_REUSED: 422,
     Kind.TOO_MANY_REQUESTS: 429,

@@ -6,6 +6,10 @@ from pathlib import Path
 from contracts.access import Vehicles
 from contracts.load import load_registry
 from fleetlake.settings import Settings
+from fleetlake.web.access import Access
+from fleetlake.web.problems import EXCEPTION_HANDLERS
+from fleetlake.web.server import serve
+from fleetlake.web.shell import guarded
 from ingest.gateway.app import gateway_app
 from ingest.gateway.metrics import GatewayMetrics
 from ingest.gateway.ready import readiness
@@ -16,11 +20,6 @@ from transforms.vehicles import load_vehicles
 
 def run_gateway(settings: Settings, stop: Stop, on_listening: Callable[[str], None]) -> None:
     """Serves; requests at work when it is told to stop are answered first."""
-    from fleetlake.web.access import Access
-    from fleetlake.web.problems import EXCEPTION_HANDLERS
-    from fleetlake.web.server import serve
-    from fleetlake.web.shell import guarded
-
     configure_logs()
     collect_garbage_seldom()
     own, registry, metrics = settings.gateway, load_registry(settings.contracts), GatewayMetrics()

@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from broker.settings import KafkaSettings
 from fleetlake.masking import MASK, shown
+from fleetlake.web.settings import HttpSettings
 from ingest.gateway.settings import GatewaySettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     gateway: GatewaySettings = GatewaySettings()
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
+    http: HttpSettings = HttpSettings()
 
     @field_validator("contracts", mode="before")
     @classmethod

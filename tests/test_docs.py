@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from fleetlake.commands import COMMANDS
 from fleetlake.settings import Settings
+from fleetlake.web.metrics import HttpMetrics
 from ingest.gateway.metrics import GatewayMetrics
 from ingest.metrics import SinkMetrics
 from lake.schemas import BRONZE
@@ -44,8 +45,9 @@ def test_every_setting_is_documented_with_what_the_code_says_of_it() -> None:
 def test_every_metric_is_documented() -> None:
     """docs/metrics.md has one row a metric, by the name that Prometheus sees."""
     documented = set(re.findall(r"^\| `(fleetlake_\w+)`", text("docs/metrics.md"), re.MULTILINE))
-    registries = [SinkMetrics("history").registry, GatewayMetrics().registry]
-    families = [family for registry in registries for family in registry.collect()]
+    registry = SinkMetrics("history").registry
+    HttpMetrics("api", registry)
+    families = [*registry.collect(), *GatewayMetrics().registry.collect()]
     assert documented == {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
 

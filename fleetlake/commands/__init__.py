@@ -11,6 +11,7 @@ STACK = "Local stack"
 SEND = "Messages in"
 ASK = "Answers out"
 DEFINE = "Contracts and topics"
+LET_IN = "Who may ask"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +62,5 @@ COMMANDS = {
     "audit": Entry(ASK, "audit", "audit", "Prove that nothing was lost or doubled."),
     "contracts": Entry(DEFINE, "contracts", "app", "What the messages of a source mean."),
     "topics": Entry(DEFINE, "topics", "app", "Create and list the Kafka topics."),
+    "keys": Entry(LET_IN, "keys", "app", "API keys of the HTTP interfaces: add, list, revoke."),
 }

@@ -111,6 +111,7 @@ SAID: Final[Mapping[int, str]] = {
     415: "The body is no JSON by its Content-Type, or packed in another way than gzip",
     422: "The key came before with another request",
     429: "Too many requests of this client, or too many events wait for Kafka",
+    431: "The headers are too large, or too many",
     500: "A defect",
     503: "Kafka is away, or MongoDB for a request with a key; nothing is pretended",
 }
