@@ -24,7 +24,6 @@ from ingest.gateway.validate import Validated, Validator
 from lake.idempotency_model import Given
 
 
-
 class Asked(NamedTuple):
     """A request as it was understood: its body is unpacked."""
 
@@ -84,11 +83,16 @@ class Gateway:
         size = sum(len(event.payload) for event in valid.events)
         self._sending.take(len(valid.events), size)
         reply = asyncio.wrap_future(self._grouping.submit(request))
-        reply.add_done_callback(lambda _: self._sending.give_back(len(valid.events), size))
+
+        def finished(_: object) -> None:
+            self._sending.give_back(len(valid.events), size)
+            if not reply.cancelled():
+                reply.exception()  # whoever waited may be gone
+
+        reply.add_done_callback(finished)
         seconds = self.settings.acknowledge_seconds + GRACE_SECONDS
         done, _ = await asyncio.wait([reply], timeout=seconds)
         if not done:
-            reply.cancel()
             detail = "whether it was written is not known yet; ask again with the same key: it is written once"
             raise Problem(Kind.UNAVAILABLE, detail, headers=RETRY_AFTER)
         given, is_replay = reply.result()

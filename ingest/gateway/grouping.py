@@ -70,7 +70,7 @@ class Grouping:
                 self._handled(group)
 
     def _gathered(self) -> list[Keyed]:
-        """The next request, and those that follow soon; none whose client was told something already."""
+        """The next request, and those that follow soon."""
         group: list[Keyed] = []
         events, deadline = 0, self._monotonic() + IDLE_SECONDS
         while len(group) < MOST_REQUESTS and events < MOST_EVENTS:
@@ -80,9 +80,8 @@ class Grouping:
                 break
             if not group:
                 deadline = self._monotonic() + self._group_seconds
-            if request.reply.set_running_or_notify_cancel():
-                group.append(request)
-                events += len(request.events)
+            group.append(request)
+            events += len(request.events)
         return group
 
     def _handled(self, group: list[Keyed]) -> None:

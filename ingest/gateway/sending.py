@@ -4,6 +4,7 @@ acknowledged. What waits at any time is bounded; what was not acknowledged is ne
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -57,7 +58,8 @@ class Waiting:
         self.outcomes[place] = outcome
         self._told.append(place)
         if len(self._told) == self._queued:
-            self._loop.call_soon_threadsafe(self._finish)
+            with suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                self._loop.call_soon_threadsafe(self._finish)
 
     def queued(self, count: int) -> None:
         """So many will be told of; some may have been."""

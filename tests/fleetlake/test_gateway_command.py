@@ -86,8 +86,7 @@ def test_a_key_of_one_fleet_sends_for_its_vehicles_only(environment: dict[str, s
         text=True,
         check=True,
     )
-    key = next(word for word in added.stdout.split() if len(word) > 30)
-    headers = {"Authorization": f"Bearer {key}"}
+    headers = {"Authorization": f"Bearer {added.stdout.strip()}"}
     with running(environment, tmp_path / "log") as (address, _), httpx.Client(base_url=address) as client:
         assert client.post("/ingest", json=snapshot()).status_code == 401
         assert client.post("/ingest", json=snapshot("CAR_001"), headers=headers).status_code == 202
