@@ -95,7 +95,7 @@ class Explainer:
 
 def _wires(contract: Contract) -> Iterator[tuple[str, str]]:
     """Signal -> its name on the wire; of several the one that the contract names first."""
-    for wire, field in reversed(contract.fields.items()):
+    for wire, field in reversed(list(contract.fields.items())):
         if field.signal:
             yield field.signal, wire
         for part, inner in field.parts.items():

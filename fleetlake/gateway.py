@@ -32,9 +32,7 @@ def run_gateway(settings: Settings, stop: Stop, on_listening: Callable[[str], No
             app, http=settings.http, access=access, name=NAME, registry=metrics.registry, ready=ready
         )
         logger(NAME).info("starting", kafka=settings.kafka.bootstrap_servers)
-        serve(
-            shell, host=own.host, port=own.port, on_listening=on_listening, stop=stop, http=settings.http
-        )
+        serve(shell, host=own.host, port=own.port, on_listening=on_listening, stop=stop, http=settings.http)
 
 
 def vehicles_of(file: Path | None) -> Vehicles:

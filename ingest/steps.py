@@ -85,7 +85,7 @@ class RoutesStep(StrEnum):
 
 
 class GatewayStep(StrEnum):
-    """Of requests with an idempotency key: one transaction, and how a claim that was left behind is settled."""
+    """Of requests with an idempotency key: one transaction, and how a claim left behind is settled."""
 
     CLAIMED = "claimed"
     """The keys are this process's; nothing is written yet."""

@@ -65,9 +65,7 @@ class Claims:
     def release(self, claims: Sequence[Claim]) -> None:
         """Gives keys back of which nothing was written."""
         with self._translating():
-            self._claims.bulk_write(
-                [pymongo.DeleteOne(unanswered(claim)) for claim in claims], ordered=False
-            )
+            self._claims.bulk_write([pymongo.DeleteOne(unanswered(claim)) for claim in claims], ordered=False)
 
     def unanswered(self, most: int) -> list[Claim]:
         """Those that are being worked on, or were left behind; the oldest first."""
@@ -111,4 +109,3 @@ class Claims:
             yield
         except errors.PyMongoError as error:
             raise translated(self._client, error, COLLECTION) from error
-

@@ -1,5 +1,5 @@
-"""From the bytes of a request to the bytes of its events, each as it was received, in bounded memory: whatever
-a body unpacks to, and however it is nested, it costs no more than its limit allows."""
+"""From the bytes of a request to the bytes of its events, each as it was received, in bounded memory:
+whatever a body unpacks to, and however it is nested, it costs no more than its limit allows."""
 
 import zlib
 from typing import Final
@@ -36,14 +36,14 @@ def events_of(body: bytes, settings: GatewaySettings) -> tuple[list[bytes], bool
     """The events, and whether the body is one event and no array. Elements keep their own bytes."""
     start = body.lstrip(WHITE)[:1]
     if not start:
-        raise _invalid("body", "it is empty: send one event, or an array of events")
+        raise _invalid(detail="it is empty: send one event, or an array of events")
     if start != b"[":
         return [body], True
     if body.count(b",") >= max(settings.max_events, len(body) // BYTES_PER_ITEM):
         raise _too_many(settings.max_events)
     elements = _elements(body)
     if not elements:
-        raise _invalid("body", "the array is empty: send one event, or an array of events")
+        raise _invalid(detail="the array is empty: send one event, or an array of events")
     if len(elements) > settings.max_events:
         raise _too_many(settings.max_events)
     return [bytes(element) for element in elements], False
@@ -67,17 +67,17 @@ def _gunzipped(body: bytes, limit: int) -> bytes:
         try:
             part = member.decompress(body, limit - size + 1)
         except zlib.error:
-            raise _invalid("body", "it is no gzip, though Content-Encoding says so") from None
+            raise _invalid(detail="it is no gzip, though Content-Encoding says so") from None
         parts.append(part)
         size += len(part)
         if size > limit:
             raise _too_large(limit)
         if not member.eof:
-            raise _invalid("body", "the gzip stream ends too early")
+            raise _invalid(detail="the gzip stream ends too early")
         body = member.unused_data
         if not body:
             return b"".join(parts)
-    raise _invalid("body", f"a gzip stream of more than {MOST_MEMBERS} parts")
+    raise _invalid(detail=f"a gzip stream of more than {MOST_MEMBERS} parts")
 
 
 def _too_large(limit: int) -> Problem:
@@ -88,5 +88,6 @@ def _too_many(limit: int) -> Problem:
     return Problem(Kind.TOO_LARGE, f"an array of more than {limit} events", limit_events=limit)
 
 
-def _invalid(field: str, detail: str) -> Problem:
-    return Problem(Kind.INVALID_REQUEST, f"{field}: {detail}", errors=[{"field": field, "detail": detail}])
+def _invalid(detail: str) -> Problem:
+    errors = [{"field": "body", "detail": detail}]
+    return Problem(Kind.INVALID_REQUEST, f"body: {detail}", errors=errors)

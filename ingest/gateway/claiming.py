@@ -77,7 +77,7 @@ class Claiming:
         return self.claims.retake(former, request.claim)
 
     def settle_all(self) -> None:
-        """Settles what was left behind, by this process or by others that are gone, and forgets what is old."""
+        """Settles what was left behind by this process or others that are gone, and forgets what is old."""
         for claim in self.claims.unanswered(MOST_SETTLED):
             try:
                 with self._is_gone(claim) as is_gone:

@@ -1,4 +1,4 @@
-"""One request's way through the gateway: its events, the valid ones among them, Kafka, the answer. No HTTP."""
+"""One request's way through the gateway: its events, the valid ones of them, Kafka, the answer. No HTTP."""
 
 import asyncio
 from collections import Counter
@@ -93,7 +93,9 @@ class Gateway:
         seconds = self.settings.acknowledge_seconds + GRACE_SECONDS
         done, _ = await asyncio.wait([reply], timeout=seconds)
         if not done:
-            detail = "whether it was written is not known yet; ask again with the same key: it is written once"
+            detail = (
+                "whether it was written is not known yet; ask again with the same key: it is written once"
+            )
             raise Problem(Kind.UNAVAILABLE, detail, headers=RETRY_AFTER)
         given, is_replay = reply.result()
         if not is_replay:

@@ -1,5 +1,5 @@
-"""The thread that writes requests with an idempotency key: those that come within a few milliseconds share one
-transaction. Between them, now and then, it settles what was left behind."""
+"""The thread that writes requests with an idempotency key: those that come within a few milliseconds share
+one transaction. Between them, now and then, it settles what was left behind."""
 
 import queue
 import threading
@@ -88,8 +88,8 @@ class Grouping:
         """A defect is the requests' failure, and not the thread's end."""
         try:
             self._groups.handle(group)
-        except Exception as error:
-            self._log.exception("gateway_keys_failed", requests=len(group))
+        except Exception as error:  # noqa: BLE001 - the entry point of a thread
+            self._log.error("gateway_keys_failed", requests=len(group), exc_info=error)
             for request in group:
                 if not request.reply.done():
                     request.reply.set_exception(error)
@@ -98,5 +98,5 @@ class Grouping:
     def _settled(self) -> None:
         try:
             self._settle()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - as above
             self._log.warning("gateway_settling_failed", reason=str(error))

@@ -5,8 +5,8 @@ when. The order that carries the promise (docs/adr/0011):
  2. All events of all requests of the group are one Kafka transaction, each with its key in a header.
  3. The answers are kept with the claims, on disk. Only then they are given.
 
-A producer whose transaction has ended in an unknown way is never used again: its claims are settled like those
-of a process that was killed.
+A producer whose transaction has ended in an unknown way is never used again: its claims are settled like
+those of a process that was killed.
 """
 
 from collections.abc import Sequence

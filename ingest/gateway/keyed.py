@@ -57,9 +57,7 @@ class Keyed:
     def answer(self) -> Given:
         """Of a request all of whose events are written."""
         receipts = [
-            Receipt(
-                event.index, event.source, event.topic, *self.places[event.index], refused=event.refused
-            )
+            Receipt(event.index, event.source, event.topic, *self.places[event.index], refused=event.refused)
             for event in self.events
         ]
         document = answer(receipts, self.problems)

@@ -12,11 +12,11 @@ from ingest.gateway.request import KEY_HEADER
 Schema = dict[str, Any]
 
 DESCRIPTION: Final = """
-Takes vehicle events and answers when Kafka has them: `202` means that every event was acknowledged by all in-sync
-replicas, and each receipt says where it lies. Times are ISO 8601 in UTC; units are those of the source.
+Takes vehicle events and answers when Kafka has them: `202` means that every event was acknowledged by all
+in-sync replicas, and each receipt says where it lies. Times are ISO 8601 in UTC; units are the source's.
 
-Errors are `application/problem+json` (RFC 9457). A request with an `Idempotency-Key` may be sent again for a day:
-its events are written once, also where the gateway or the broker was killed meanwhile.
+Errors are `application/problem+json` (RFC 9457). A request with an `Idempotency-Key` may be sent again for a
+day: its events are written once, also where the gateway or the broker was killed meanwhile.
 """
 
 SENSOR: Final = {
@@ -51,7 +51,11 @@ def _list(items: Schema) -> Schema:
     return {"type": "array", "items": items}
 
 
-REASON: Final[Schema] = {"type": "string", "enum": REASONS, "description": "why; as in bronze and dead letters"}
+REASON: Final[Schema] = {
+    "type": "string",
+    "enum": REASONS,
+    "description": "why; as in bronze and dead letters",
+}
 INDEX: Final[Schema] = COUNT | {"description": "place of the event in the request, from 0"}
 FAULT: Final = _object(
     "FieldFault",
@@ -121,7 +125,9 @@ def responses(*, has_path: bool) -> dict[int | str, dict[str, Any]]:
     """Every answer that a route may give."""
     answers: dict[int | str, dict[str, Any]] = {
         202: _response("Every event was acknowledged", ANSWER, "application/json", REPLAYED),
-        207: _response("Some events were refused, the others acknowledged", ANSWER, "application/json", REPLAYED),
+        207: _response(
+            "Some events were refused, the others acknowledged", ANSWER, "application/json", REPLAYED
+        ),
     }
     for status, said in SAID.items():
         if status != 404 or has_path:

@@ -26,10 +26,10 @@ async def asked(request: Request, limit: int, sources: Collection[str], source: 
     parameters = _parameters(request, {"vehicle"} if source else {"source", "vehicle"})
     wanted = source or parameters.get("source")
     if wanted is not None and wanted not in sources:
-        raise invalid("source", f"it is one of {', '.join(sources)}")
+        raise invalid(field="source", detail=f"it is one of {', '.join(sources)}")
     vehicle = parameters.get("vehicle")
     if vehicle is not None and not 1 <= len(vehicle) <= MOST_VEHICLE:
-        raise invalid("vehicle", f"it has 1 to {MOST_VEHICLE} characters")
+        raise invalid(field="vehicle", detail=f"it has 1 to {MOST_VEHICLE} characters")
     key = _key(request)
     encoding = _encoding(request)
     _require_json(request)
@@ -48,9 +48,11 @@ def _parameters(request: Request, known: Collection[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
         if name not in known:
-            raise invalid(name[:100], f"there is no such parameter; there is {' and '.join(sorted(known))}")
+            raise invalid(
+                field=name[:100], detail=f"there is no such parameter; there is {' and '.join(sorted(known))}"
+            )
         if name in given:
-            raise invalid(name, "it is given twice")
+            raise invalid(field=name, detail="it is given twice")
         given[name] = value
     return given
 
@@ -60,7 +62,9 @@ def _key(request: Request) -> str | None:
     if not given:
         return None
     if len(given) > 1 or not KEY.fullmatch(given[0]):
-        raise invalid(KEY_HEADER, "it is given once, and has 1 to 255 printable ASCII characters")
+        raise invalid(
+            field=KEY_HEADER, detail="it is given once, and has 1 to 255 printable ASCII characters"
+        )
     return given[0]
 
 

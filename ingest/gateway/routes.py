@@ -17,9 +17,7 @@ def routes(gateway: Gateway, vehicles: Vehicles) -> APIRouter:
 
     async def answered(request: Request, source: str | None) -> Response:
         limit = gateway.settings.max_unpacked_bytes
-        given, is_replay = await gateway.take(
-            await asked(request, limit, gateway.sources, source), vehicles
-        )
+        given, is_replay = await gateway.take(await asked(request, limit, gateway.sources, source), vehicles)
         headers = {REPLAYED: "true"} if is_replay else None
         return Response(given.body, given.status, headers, "application/json")
 

@@ -1,4 +1,4 @@
-"""Limits and periods of the HTTP gateway. What one request may cost, and what all of them may, stands here."""
+"""Limits and periods of the HTTP gateway: what one request may cost, and what all of them may."""
 
 from typing import Self
 

@@ -1,9 +1,9 @@
 """Finds out whether the events of a claim that was left behind are in Kafka. The order carries the answer:
 
- 1. The former owner is fenced: what it left open is ended, and it can write no more.
- 2. Only then the logs' ends are read, those of records in open transactions of others included.
- 3. Readers are waited for to come so far: somebody else's open transaction hides what lies behind it.
- 4. Everything between the ends in the claim and these is read, read-committed. All events are there or none.
+1. The former owner is fenced: what it left open is ended, and it can write no more.
+2. Only then the logs' ends are read, those of records in open transactions of others included.
+3. Readers are waited for to come so far: somebody else's open transaction hides what lies behind it.
+4. Everything between the ends in the claim and these is read, read-committed. All events are there or none.
 """
 
 import time
@@ -32,8 +32,7 @@ Place = tuple[str, Written]
 class StillHidden(Transient):
     """Another transaction is open in a partition, and what lies behind it cannot be read yet.
 
-    Operator action: none once: Kafka ends it by itself. If it stays, find it with `kafka-transactions.sh
-    find-hanging`.
+    Operator action: none once: Kafka ends it by itself. If it stays, `kafka-transactions.sh find-hanging`.
     """
 
     def __init__(self, partition: TopicPartition, end: int) -> None:
@@ -42,10 +41,10 @@ class StillHidden(Transient):
 
 
 class Torn(Exception):
-    """Some events of one transaction are in Kafka, and some are not: retention or a topic made anew took them.
+    """Some events of one transaction are in Kafka, some are not: retention or a topic made anew took them.
 
-    Operator action: nothing to repair: the claim is forgotten after FLEETLAKE_GATEWAY__KEY_HOURS, and its key is
-    answered 503 until then. Retention should be much longer than that.
+    Operator action: nothing to repair: its key is answered 503 from then on. Retention should be much longer
+    than FLEETLAKE_GATEWAY__KEY_HOURS.
     """
 
     def __init__(self, claim: Claim, found: int) -> None:

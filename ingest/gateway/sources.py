@@ -78,9 +78,7 @@ class Source:
         refused = self._explained(payload, now_ms, headers) if found.rejected_signals else ()
         sensor = found.signals[0].sensor
         key = sensor if self._by_sensor and sensor is not None else found.vehicle_id
-        return Event(
-            index, self.name, self._topic, found.vehicle_id, key.encode(), payload, headers, refused
-        )
+        return Event(index, self.name, self._topic, found.vehicle_id, key.encode(), payload, headers, refused)
 
     def _together(
         self,

@@ -38,7 +38,7 @@ class Validator:
         clock: Callable[[], float],
         rejected: Callable[[str, str], object] = lambda source, reason: None,
     ) -> None:
-        """`clock` in seconds since the epoch; `rejected` is told the source and reason of each refused event."""
+        """`clock` in seconds since the epoch; `rejected` is told source and reason of each refused event."""
         self._registry, self._clock, self._rejected = registry, clock, rejected
         self._recogniser = Recogniser(registry.contracts.values())
         self._sources = {name: Source(each, registry) for name, each in registry.contracts.items()}

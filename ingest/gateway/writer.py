@@ -1,5 +1,5 @@
-"""This process's transactional producer: made when it is first needed, and made anew after whatever it cannot go
-on from. Its id is stable, so that a successor, or whoever takes over, ends what it left open."""
+"""This process's transactional producer: made when it is first needed, and made anew after whatever it cannot
+go on from. Its id is stable, so that a successor, or whoever takes over, ends what it left open."""
 
 import time
 from collections.abc import Callable, Iterable

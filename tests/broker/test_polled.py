@@ -17,7 +17,10 @@ def test_each_message_is_told_of_with_its_place(settings: KafkaSettings, make_to
     with PolledProducer(settings, give_up_s=10) as producer:
         for _ in range(100):
             producer.send(
-                topic, b"k", b"v", told=lambda each: (told.append(each), threads.add(threading.current_thread().name))
+                topic,
+                b"k",
+                b"v",
+                told=lambda each: (told.append(each), threads.add(threading.current_thread().name)),
             )
         eventually(lambda: len(told) == 100)
     assert told == [Written(0, offset) for offset in range(100)]

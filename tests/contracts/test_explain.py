@@ -83,7 +83,7 @@ def test_every_field_that_is_wrong_is_named(source: str, payload: bytes, expecte
 @pytest.mark.parametrize("source", sorted(wire.MESSAGES))
 @given(data=st.data())
 def test_what_is_explained_is_what_decoding_refuses(source: str, data: st.DataObject) -> None:
-    """Of a message that is decoded, its refused readings; of one that is rejected, its reason among others."""
+    """Of one that is decoded, its refused readings; of one that is rejected, its reason among others."""
     payload = data.draw(wire.payloads(source)) or b""
     contract = REGISTRY.contracts[source]
     result = REGISTRY.decoder_of(contract).decode_one(payload, KAFKA_MS, b"T1")

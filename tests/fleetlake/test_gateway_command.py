@@ -44,7 +44,9 @@ def running(environment: dict[str, str], log: Path) -> Iterator[tuple[str, "subp
 
 
 @pytest.fixture
-def environment(kafka_settings: KafkaSettings, mongo_settings: MongoSettings, tmp_path: Path) -> dict[str, str]:
+def environment(
+    kafka_settings: KafkaSettings, mongo_settings: MongoSettings, tmp_path: Path
+) -> dict[str, str]:
     """The run's servers, with all topics, and a vehicle registry."""
     Topics(kafka_settings).create(specs_from(load_registry(), kafka_settings))
     (tmp_path / "vehicles.csv").write_text(REGISTRY)
@@ -63,11 +65,16 @@ def test_it_takes_events_and_stops_in_order(environment: dict[str, str], tmp_pat
         with httpx.Client(base_url=address) as client:
             assert client.get("/ready").status_code == 200
             assert client.post("/ingest", json=reading()).status_code == 202
-            assert client.post("/ingest", json=[snapshot()], headers={"Idempotency-Key": "k"}).status_code == 202
+            assert (
+                client.post("/ingest", json=[snapshot()], headers={"Idempotency-Key": "k"}).status_code == 202
+            )
             again = client.post("/ingest", json=[snapshot()], headers={"Idempotency-Key": "k"})
             assert again.headers["idempotency-replayed"] == "true"
             refused = client.post("/ingest", json={"a": 1})
-            assert (refused.status_code, refused.json()["type"]) == (400, "urn:fleetlake:problem:invalid-event")
+            assert (refused.status_code, refused.json()["type"]) == (
+                400,
+                "urn:fleetlake:problem:invalid-event",
+            )
             assert client.get("/openapi.json").json()["info"]["title"] == "Fleetlake gateway"
             assert 'fleetlake_gateway_accepted_total{source="sensor"} 1.0' in client.get("/metrics").text
         process.send_signal(signal.SIGTERM)

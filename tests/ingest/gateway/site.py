@@ -43,7 +43,9 @@ def registry_of(suffix: str) -> Registry:
     base = load_registry()
     contracts = {
         name: contract.model_copy(
-            update={"source_topics": {f"{each}.{suffix}": how for each, how in contract.source_topics.items()}}
+            update={
+                "source_topics": {f"{each}.{suffix}": how for each, how in contract.source_topics.items()}
+            }
         )
         for name, contract in base.contracts.items()
     }
@@ -133,9 +135,7 @@ class Client:
     def __init__(self, app: App) -> None:
         self.app = app
 
-    def post(
-        self, path: str, body: bytes | Any, headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
+    def post(self, path: str, body: bytes | Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
         [answer] = self.posts([(path, body, headers or {})])
         return answer
 
@@ -144,7 +144,9 @@ class Client:
 
         async def ask() -> list[httpx.Response]:
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://gateway", timeout=60
+            ) as client:
                 calls = [
                     client.post(path, content=_bytes(body), headers={**JSON, **headers})
                     for path, body, headers in requests

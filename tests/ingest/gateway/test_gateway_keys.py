@@ -70,7 +70,9 @@ def test_requests_at_once_share_transactions_and_each_is_written_once(site: Gate
     """Each key comes twice; of two at once the second may be told that the first is at work."""
     site.create_topics("sensor")
     shared = replace(site, settings=GatewaySettings(group_ms=50))
-    requests = [("/ingest", reading(f"s{n % 40}", n % 40), {"Idempotency-Key": f"k{n % 40}"}) for n in range(80)]
+    requests = [
+        ("/ingest", reading(f"s{n % 40}", n % 40), {"Idempotency-Key": f"k{n % 40}"}) for n in range(80)
+    ]
     metrics = GatewayMetrics()
     with shared.serving(metrics=metrics) as client:
         statuses = Counter(answer.status_code for answer in client.posts(requests))
@@ -103,7 +105,7 @@ def test_of_requests_in_one_transaction_only_the_one_to_blame_is_refused(site: G
 def test_a_kill_between_any_two_steps_of_a_transaction(
     site: GatewaySite, step: GatewayStep, tmp_path: Path
 ) -> None:
-    """Whoever repeats the request with its key finds it written once: by the killed gateway, or by the next."""
+    """Whoever repeats the request with its key finds it written once: by the killed gateway, or the next."""
     site.create_topics("sensor", partitions=2)
     ask_and_die(site, step, [("once", EVENTS)], tmp_path / "log")
     with site.serving() as client:
@@ -138,7 +140,7 @@ def assert_lies_as_said(site: GatewaySite, receipts: list[dict[str, object]]) ->
 
 
 def test_two_gateways_at_once_write_each_request_once(site: GatewaySite, tmp_path: Path) -> None:
-    """The same keys at the same time: whoever comes second is told to ask again, or gets the first's answer."""
+    """The same keys at the same time: whoever comes second is told to wait, or gets the first's answer."""
     site.create_topics("sensor")
     asks = [(f"k{n}", reading(f"s{n}", n)) for n in range(60)]
     statuses = ask_at_once(site, 2, asks, tmp_path)
