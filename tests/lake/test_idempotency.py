@@ -1,6 +1,8 @@
 """Claims of idempotency keys: one owner at a time, on whatever MongoDB is there."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,9 +28,10 @@ GIVEN = Given(202, b'{"accepted": 2}')
 
 
 @pytest.fixture
-def claims(mongo_settings: MongoSettings) -> Claims:
+def claims(mongo_settings: MongoSettings) -> Iterator[Claims]:
     """In a database of the test's own."""
-    return Claims(mongo_settings)
+    with closing(Claims(mongo_settings)) as claims:
+        yield claims
 
 
 def test_a_key_is_claimed_once(claims: Claims) -> None:

@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ingest.process import configure_logs
 from ingest.steps import GatewayStep, Step, Steps
+from tests.deadlines import eventually
 from tests.ingest.forked import forks
-from tests.ingest.gateway.site import GatewaySite
+from tests.ingest.gateway.site import GatewaySite, reading
 
 DEADLINE_SECONDS = 60.0
 LINGER_SECONDS = 0.05
@@ -41,6 +43,22 @@ def ask_and_die(site: GatewaySite, step: GatewayStep, asks: Sequence[Ask], log: 
     assert code == -signal.SIGKILL, f"ended with {code}:\n{log.read_text()}"
 
 
+@contextmanager
+def running_until(
+    site: GatewaySite, step: GatewayStep, asks: Sequence[Ask], log: Path
+) -> Iterator[Callable[[], object]]:
+    """A gateway that runs already, asks when it is told to, and is gone after the step when the block ends."""
+    ready, go = log.with_suffix(".ready"), log.with_suffix(".go")
+    process = forks.Process(target=_work, args=(site, step, asks, log, (ready, go)), daemon=True)
+    process.start()
+    eventually(ready.exists)
+    yield go.touch
+    process.join(DEADLINE_SECONDS)
+    code = process.exitcode
+    process.kill()
+    assert code == -signal.SIGKILL, f"ended with {code}:\n{log.read_text()}"
+
+
 def ask_at_once(site: GatewaySite, processes: int, asks: Sequence[Ask], folder: Path) -> list[list[int]]:
     """The statuses of the same requests, asked by several processes at the same time."""
     logs = [folder / f"asker-{number}" for number in range(processes)]
@@ -53,9 +71,19 @@ def ask_at_once(site: GatewaySite, processes: int, asks: Sequence[Ask], folder: 
     return [json.loads(log.with_suffix(".answers").read_text()) for log in logs]
 
 
-def _work(site: GatewaySite, step: GatewayStep | None, asks: Sequence[Ask], log: Path) -> None:
+def _work(
+    site: GatewaySite,
+    step: GatewayStep | None,
+    asks: Sequence[Ask],
+    log: Path,
+    signs: tuple[Path, Path] | None = None,
+) -> None:
     with log.open("w", buffering=1) as stream:
         configure_logs(stream=stream)
         with site.serving(done=killing_at(step)) as client:
+            if signs is not None:
+                client.post("/ingest", reading("first"), {"Idempotency-Key": "first"})
+                signs[0].touch()
+                eventually(signs[1].exists)
             answers = client.posts([("/ingest", body, {"Idempotency-Key": key}) for key, body in asks])
         log.with_suffix(".answers").write_text(json.dumps([answer.status_code for answer in answers]))
