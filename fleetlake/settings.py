@@ -21,6 +21,7 @@ from pydantic_settings import (
 from broker.settings import KafkaSettings
 from fleetlake.masking import MASK, shown
 from fleetlake.web.settings import HttpSettings
+from ingest.gateway.settings import GatewaySettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from orchestration.settings import OrchestrationSettings
@@ -90,6 +91,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     mongo: MongoSettings = MongoSettings()
     ingest: IngestSettings = IngestSettings()
+    gateway: GatewaySettings = GatewaySettings()
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
     http: HttpSettings = HttpSettings()

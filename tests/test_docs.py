@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from fleetlake.commands import COMMANDS
 from fleetlake.settings import Settings
 from fleetlake.web.metrics import HttpMetrics
+from ingest.gateway.metrics import GatewayMetrics
 from ingest.metrics import SinkMetrics
 from lake.schemas import BRONZE
 from tests.faults.__main__ import load_cases
@@ -46,7 +47,7 @@ def test_every_metric_is_documented() -> None:
     documented = set(re.findall(r"^\| `(fleetlake_\w+)`", text("docs/metrics.md"), re.MULTILINE))
     registry = SinkMetrics("history").registry
     HttpMetrics("api", registry)
-    families = registry.collect()
+    families = [*registry.collect(), *GatewayMetrics().registry.collect()]
     assert documented == {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
 

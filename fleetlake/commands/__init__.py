@@ -47,6 +47,7 @@ COMMANDS = {
     "simulate": Entry(SEND, "simulate", "simulate", "Vehicles that drive, charge, sleep and fail."),
     "replay": Entry(SEND, "simulate", "replay", "Send a recorded file."),
     "ingest": Entry(SEND, "ingest", "ingest", "Run the sinks: history, state, routes."),
+    "gateway": Entry(SEND, "gateway", "gateway", "Take events over HTTP."),
     "checkpoint": Entry(SEND, "checkpoint", "app", "Where the history stands, and repairs of it."),
     "deadletters": Entry(SEND, "deadletters", "app", "Messages that were rejected: list, show, redrive."),
     "materialize": Entry(ASK, "materialize", "materialize", "Bring silver and the marts up to date."),
