@@ -23,6 +23,7 @@ from fleetlake.masking import MASK, shown
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from orchestration.settings import OrchestrationSettings
+from serving.settings import ServingSettings
 from transforms.settings import TransformSettings
 
 PREFIX = "FLEETLAKE_"
@@ -91,6 +92,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
+    serving: ServingSettings = ServingSettings()
 
     @field_validator("contracts", mode="before")
     @classmethod
