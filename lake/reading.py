@@ -20,6 +20,7 @@ from deltalake.exceptions import TableNotFoundError
 from duckdb import DuckDBPyConnection
 
 from lake.bronze import store_errors
+from lake.errors import QueryFailed
 from lake.duck import connection, empty_select, failure, identifier, is_interruption, scan
 from lake.live import LIVE, LiveSelect, parts_now
 from lake.locations import LAYERS
@@ -149,9 +150,7 @@ class LakeReader:
         self.outlook()
         try:
             return question.answer(sql, parameters)
-        except QuestionEnded:
-            raise
-        except Exception:  # noqa: BLE001 - what is no passing trouble is raised by the second try
+        except QueryFailed:  # what is no passing trouble fails again
             self._look_anew()
             return question.answer(sql, parameters)
 

@@ -36,6 +36,7 @@ class Asking:
         self._for_lake = ThreadPoolExecutor(settings.query_threads, "lake")
         self._for_state = ThreadPoolExecutor(settings.state_threads, "state")
         self._under_way = 0
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def state(self, ask: Callable[[], T]) -> T:
         """What `ask` returns, which asks MongoDB."""
@@ -69,7 +70,9 @@ class Asking:
                 question.close()
             else:
                 running.cancel()
-                asyncio.get_running_loop().create_task(_ended(question, answer))
+                ending = asyncio.get_running_loop().create_task(_ended(question, answer))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
 
     async def _watched(self, request: Request, answer: "asyncio.Future[T]") -> T:
         loop = asyncio.get_running_loop()
@@ -83,6 +86,11 @@ class Asking:
             if loop.time() > deadline:
                 seconds = self._settings.query_seconds
                 raise Problem(Kind.TIMEOUT, f"the answer took more than {seconds:g} s: ask for less")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a question is under way, or being ended."""
+        return self._under_way > 0 or bool(self._ending)
 
     def close(self) -> None:
         """Waits for what is under way."""

@@ -20,7 +20,16 @@ from serving.asking import LOOK_SECONDS, ClientGone
 from serving.settings import ServingSettings
 from serving.site import Site
 
-COMMAND = (sys.executable, "-m", "lake.query_child")
+COMMAND = (
+    "env",
+    "MALLOC_ARENA_MAX=2",
+    "ARROW_DEFAULT_MEMORY_POOL=system",
+    sys.executable,
+    "-m",
+    "lake.query_child",
+)
+"""Allocators that reserve address space in advance would use up what the question may have."""
+
 ROOT = Path(__file__).resolve().parent.parent
 SPILL = "1GiB"
 """On disk, beside the memory."""

@@ -26,7 +26,7 @@ def _over_readings() -> str:
 
     def put(node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Table) and f"{node.db}.{node.name}" == SILVER_SIGNALS.name:
-            return exp.to_table(READINGS).as_(node.alias_or_name)
+            return exp.alias_(exp.to_table(READINGS), node.alias_or_name, table=True)
         return node
 
     return parse(model.sql).tree.transform(put).sql(DIALECT, comments=False)
