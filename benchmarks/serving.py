@@ -47,7 +47,18 @@ from transforms.plan import plan  # noqa: E402
 from transforms.reference import reference  # noqa: E402
 from transforms.settings import TransformSettings  # noqa: E402
 
-SIGNALS = ("speed", "soc", "odometer", "latitude", "longitude", "ignition", "gear", "range", "altitude", "heading")
+SIGNALS = (
+    "speed",
+    "soc",
+    "odometer",
+    "latitude",
+    "longitude",
+    "ignition",
+    "gear",
+    "range",
+    "altitude",
+    "heading",
+)
 MINUTES = "gold.signal_minute"
 DAY = TODAY - timedelta(days=1)
 BARE_SERIES = """
@@ -255,7 +266,9 @@ def series(port: int, lake: Path, size: Size, arguments: argparse.Namespace) -> 
     busy = [f"busy_{number:06}" for number in range(size.busy)]
     day, following = DAY.isoformat(), (DAY + timedelta(days=1)).isoformat()
     window = f"from={day}T00:00:00Z&to={following}T00:00:00Z"
-    paths = [f"/vehicles/{vehicle}/series?signal={name}&{window}" for vehicle in busy for name in BUSY_SIGNALS]
+    paths = [
+        f"/vehicles/{vehicle}/series?signal={name}&{window}" for vehicle in busy for name in BUSY_SIGNALS
+    ]
     called(port, paths[:5], 1, 1.0)
     rng = random.Random(7)
     with Warehouse(LakeSettings(uri=str(lake))) as warehouse:

@@ -20,8 +20,8 @@ from deltalake.exceptions import TableNotFoundError
 from duckdb import DuckDBPyConnection
 
 from lake.bronze import store_errors
-from lake.errors import QueryFailed
 from lake.duck import connection, empty_select, failure, identifier, is_interruption, scan
+from lake.errors import QueryFailed
 from lake.live import LIVE, LiveSelect, parts_now
 from lake.locations import LAYERS
 from lake.partition_rows import rows_by_partition

@@ -39,7 +39,9 @@ def routes(site: Site) -> APIRouter:
     async def anomalies(
         request: Request,
         vehicle: OneVehicle = None,
-        kind: Annotated[str | None, Query(max_length=64, description="only of this kind, such as overspeed")] = None,
+        kind: Annotated[
+            str | None, Query(max_length=64, description="only of this kind, such as overspeed")
+        ] = None,
         source: OneSource = None,
         begin: Begin = None,
         end: End = None,
@@ -66,9 +68,7 @@ def routes(site: Site) -> APIRouter:
         }
         window = page.window if after[0] is None else Window(page.window.begin_us, after[0] + 1)
         found = await found_by(site, request, "anomalies_page", window, seen, more)
-        shown, following = page.cut(
-            found, lambda row: [microseconds(row["event_time"]), row["anomaly_id"]]
-        )
+        shown, following = page.cut(found, lambda row: [microseconds(row["event_time"]), row["anomaly_id"]])
         return table(request, "anomalies", shown, next_cursor=following)
 
     return router

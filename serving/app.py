@@ -37,9 +37,7 @@ OF_THE_PLATFORM = (quality, health, alerts, sql)
 
 def read_app(site: Site, *, exception_handlers: Mapping[type[Exception], Any]) -> FastAPI:
     """The application; `exception_handlers` show a Problem and whatever else goes wrong."""
-    changes = Changes(
-        site.state, site.asking, site.settings, site.vehicles.fleet, site.now_us, site.stopping
-    )
+    changes = Changes(site.state, site.asking, site.settings, site.vehicles.fleet, site.now_us, site.stopping)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

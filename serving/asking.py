@@ -49,15 +49,11 @@ class Asking:
     async def rows(self, request: Request, sql: str, parameters: Mapping[str, Any]) -> pa.Table:
         """The answer to a question of our own. Raises a `timeout` Problem where it takes too long, and an
         `unavailable` one where too many are waiting."""
-        return await self._asked(
-            request, lambda question: self.lake.ask(question, sql, parameters)
-        )
+        return await self._asked(request, lambda question: self.lake.ask(question, sql, parameters))
 
     async def _asked(self, request: Request, ask: Callable[[Question], T]) -> T:
         if self._under_way >= self._settings.query_threads + self._settings.query_waiting:
-            raise Problem(
-                Kind.UNAVAILABLE, "too many questions are waiting: ask again", headers=RETRY_AFTER
-            )
+            raise Problem(Kind.UNAVAILABLE, "too many questions are waiting: ask again", headers=RETRY_AFTER)
         question = self.lake.question()
         running = self._for_lake.submit(partial(ask, question))
         self._under_way += 1

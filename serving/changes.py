@@ -148,9 +148,7 @@ class Changes:
 
     async def _once(self) -> None:
         most, overlap = self._settings.stream_burst, self._settings.stream_overlap_ms * 1000
-        found = await self._asking.state(
-            lambda: self._reader.changed(self.newest_us - overlap, most)
-        )
+        found = await self._asking.state(lambda: self._reader.changed(self.newest_us - overlap, most))
         if len(found) >= most:
             self.newest_us = await self._asking.state(self._reader.newest_us)
             self._sent.clear()

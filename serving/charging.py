@@ -54,9 +54,7 @@ def routes(site: Site) -> APIRouter:
             "rows": page.rows + 1,
         }
         found = await site.asking.rows(request, text("charging"), asked)
-        shown, following = page.cut(
-            found, lambda row: [microseconds(row["start_time"]), row["vehicle_id"]]
-        )
+        shown, following = page.cut(found, lambda row: [microseconds(row["start_time"]), row["vehicle_id"]])
         return table(request, "charging_sessions", shown, next_cursor=following)
 
     return router

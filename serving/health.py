@@ -19,7 +19,7 @@ from serving.answers import document, records
 from serving.parameters import microseconds, moment_of
 from serving.questions import text
 from serving.shapes import Shape, statuses
-from serving.site import Site, SinkState, reader
+from serving.site import SinkState, Site, reader
 
 KAFKA, LAKE, MONGODB = "Kafka", "the lake", "MongoDB"
 LONGEST_SECONDS = 8.0
@@ -118,7 +118,9 @@ class Checkup:
         return {
             "status": status,
             "problems": sorted(set(problems)),
-            "sinks": [{"sink": each.sink, "lag": each.lag, "is_running": each.is_running} for each in sinks or []],
+            "sinks": [
+                {"sink": each.sink, "lag": each.lag, "is_running": each.is_running} for each in sinks or []
+            ],
             "layers": told,
             "rejected": rejected or [],
         }

@@ -43,10 +43,8 @@ End = Annotated[
         json_schema_extra={"format": "date-time"},
     ),
 ]
-Limit = Annotated[int | None, Query(ge=1, le=10_000, description="rows of the page, at most 1000")]
-Cursor = Annotated[
-    str | None, Query(max_length=LONGEST, description="`next_cursor` of the page before")
-]
+Limit = Annotated[int | None, Query(ge=1, le=1000, description="rows of the page")]
+Cursor = Annotated[str | None, Query(max_length=LONGEST, description="`next_cursor` of the page before")]
 
 
 class Window(NamedTuple):

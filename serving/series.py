@@ -120,13 +120,18 @@ def routes(site: Site) -> APIRouter:
         request: Request,
         vehicle_id: VehicleId,
         signal: Annotated[
-            str, Query(min_length=1, max_length=LONGEST_NAME, description="name in the catalog, or on the wire")
+            str,
+            Query(min_length=1, max_length=LONGEST_NAME, description="name in the catalog, or on the wire"),
         ],
         begin: Begin = None,
         end: End = None,
         step: Annotated[
             int | None,
-            Query(ge=1, le=31_536_000, description="length of a step in seconds; default: chosen for 1000 points"),
+            Query(
+                ge=1,
+                le=31_536_000,
+                description="length of a step in seconds; default: chosen for 1000 points",
+            ),
         ] = None,
     ) -> Response:
         site.require_vehicle(reader(request), vehicle_id)
@@ -196,9 +201,7 @@ async def course(
     return points
 
 
-def runs(
-    outlook: Outlook, days: Sequence[date], *, is_of_minutes: bool
-) -> Iterator[tuple[str, list[date]]]:
+def runs(outlook: Outlook, days: Sequence[date], *, is_of_minutes: bool) -> Iterator[tuple[str, list[date]]]:
     """Days in a row that are read from the same place, with the question that reads them."""
 
     def question(day: date) -> str:

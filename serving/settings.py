@@ -11,8 +11,8 @@ class ServingSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="address that `fleetlake serve` listens at")
     port: int = Field(8000, ge=0, le=65_535, description="its port; 0 picks a free one")
-    page_limit: int = Field(1000, ge=1, le=10_000, description="rows of a page, at most")
-    page_rows: int = Field(100, ge=1, le=10_000, description="rows of a page where no limit is asked for")
+    page_limit: int = Field(1000, ge=1, le=1000, description="rows of a page, at most")
+    page_rows: int = Field(100, ge=1, le=1000, description="rows of a page where no limit is asked for")
     series_points: int = Field(
         10_000, ge=10, le=100_000, description="points of a series, at most; 1000 where no step is asked for"
     )
@@ -29,7 +29,10 @@ class ServingSettings(BaseModel):
         20.0, gt=0, allow_inf_nan=False, description="longest time that a question to the lake may take"
     )
     snapshot_seconds: float = Field(
-        2.0, ge=0, allow_inf_nan=False, description="how old the view of the lake may be that answers a question"
+        2.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="how old the view of the lake may be that answers a question",
     )
     state_threads: int = Field(
         8, ge=1, le=64, description="questions to MongoDB that are answered at the same time"
@@ -74,9 +77,7 @@ class ServingSettings(BaseModel):
         allow_inf_nan=False,
         description="a client that takes nothing for this long is disconnected",
     )
-    max_stream_clients: int = Field(
-        200, ge=1, description="clients of the stream in one process, at most"
-    )
+    max_stream_clients: int = Field(200, ge=1, description="clients of the stream in one process, at most")
     health_seconds: float = Field(
         5.0, ge=0, allow_inf_nan=False, description="how old the health of the pipeline may be"
     )
@@ -89,7 +90,9 @@ class ServingSettings(BaseModel):
         10.0, gt=0, allow_inf_nan=False, description="longest time of one SQL question, from start to end"
     )
     sql_memory_mib: int = Field(
-        1024, ge=128, description="memory of one SQL question, beside the 0.5 GiB that its process begins with"
+        1024,
+        ge=128,
+        description="memory of one SQL question, beside the 0.5 GiB that its process begins with",
     )
     sql_rows: int = Field(100_000, ge=1, description="rows of an answer to SQL, at most")
     sql_answer_mib: int = Field(64, ge=1, le=1024, description="size of an answer to SQL, at most")

@@ -82,7 +82,9 @@ async def _run(order: bytes, settings: ServingSettings, is_gone: Callable[[], Aw
     try:
         while not reading.done():
             if loop.time() > deadline:
-                raise Problem(Kind.TIMEOUT, f"the query took more than {settings.sql_seconds:g} s: ask for less")
+                raise Problem(
+                    Kind.TIMEOUT, f"the query took more than {settings.sql_seconds:g} s: ask for less"
+                )
             if await is_gone():
                 raise ClientGone
             await asyncio.wait([reading], timeout=LOOK_SECONDS)

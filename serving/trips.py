@@ -11,8 +11,8 @@ from contracts.limits import DEFAULT_LIMITS
 from contracts.problem import Kind, Problem
 from serving.answers import document, records, table
 from serving.marks import TripKey, trip_id, trip_key
-from serving.parameters import Begin, Cursor, End, Limit, VehicleId, microseconds, moment_of
 from serving.pages import Page
+from serving.parameters import Begin, Cursor, End, Limit, VehicleId, microseconds, moment_of
 from serving.questions import text
 from serving.shapes import Shape, page_shape, row_shape, statuses
 from serving.site import Site, note_positions, reader
@@ -96,7 +96,9 @@ def routes(site: Site) -> APIRouter:
     )
     async def one_trip(
         request: Request,
-        trip_id: Annotated[str, Path(min_length=1, max_length=LONGEST_ID, description="from a list of trips")],
+        trip_id: Annotated[
+            str, Path(min_length=1, max_length=LONGEST_ID, description="from a list of trips")
+        ],
     ) -> Response:
         principal = reader(request)
         key = trip_key(trip_id)
@@ -119,7 +121,9 @@ def _is_possible(key: TripKey) -> bool:
 
 
 def _no_trip() -> Problem:
-    return Problem(Kind.NOT_FOUND, "there is no such trip: trips are told anew when late readings change them")
+    return Problem(
+        Kind.NOT_FOUND, "there is no such trip: trips are told anew when late readings change them"
+    )
 
 
 def _named(rows: pa.Table) -> pa.Table:

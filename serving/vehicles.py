@@ -12,8 +12,8 @@ from pydantic import Field
 from contracts.access import Principal
 from contracts.times import iso_text
 from lake.state_model import Entry, VehicleState
-from serving.answers import document, encoded, records
 from serving.answers import ENCODER as JSON
+from serving.answers import document, encoded, records
 from serving.cursor import Place
 from serving.parameters import Cursor, Fleet, Limit, VehicleId, moment_of, time_of
 from serving.questions import text
@@ -66,7 +66,9 @@ def routes(site: Site) -> APIRouter:
     """`/vehicles` and `/vehicles/{vehicle_id}/state`."""
     router = APIRouter(tags=["vehicles"])
 
-    @router.get("/vehicles", response_model=VehiclesPage, responses=statuses(), summary="Which vehicles there are")
+    @router.get(
+        "/vehicles", response_model=VehiclesPage, responses=statuses(), summary="Which vehicles there are"
+    )
     async def vehicles(
         request: Request, fleet: Fleet = None, limit: Limit = None, cursor: Cursor = None
     ) -> Response:
@@ -137,7 +139,9 @@ def _page(
 def _next(vehicles: Iterable[str], after: str | None, rows: int) -> list[str]:
     """In the order in which MongoDB has them: that of the bytes."""
     beyond = None if after is None else after.encode()
-    return sorted((each for each in vehicles if beyond is None or each.encode() > beyond), key=str.encode)[:rows]
+    return sorted((each for each in vehicles if beyond is None or each.encode() > beyond), key=str.encode)[
+        :rows
+    ]
 
 
 def last_time(state: VehicleState) -> str | None:

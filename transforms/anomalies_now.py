@@ -17,7 +17,7 @@ READINGS = "readings_now"
 def anomalies_of(readings: str) -> str:
     """The SELECT; `readings` is a relation in SQL with the columns of silver. It reads `reference.topics` and
     `reference.thresholds`."""
-    return f"with {READINGS} as not materialized (from {readings})\nselect * from (\n{_over_readings()}\n)"  # noqa: S608 - our own names
+    return f"with {READINGS} as not materialized (from {readings})\nselect * from (\n{_over_readings()}\n)"
 
 
 @cache

@@ -10,7 +10,8 @@ def serve(
         str | None, typer.Option(help="Address to listen at. Default: FLEETLAKE_SERVING__HOST.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="0 picks a free one. Default: FLEETLAKE_SERVING__PORT.")
+        int | None,
+        typer.Option(min=0, max=65_535, help="0 picks a free one. Default: FLEETLAKE_SERVING__PORT."),
     ] = None,
 ) -> None:
     """Answer over HTTP: state, series, trips, anomalies, health; and show the live page at /.
@@ -52,7 +53,9 @@ def serve(
             app,
             host=listen_at,
             port=settings.serving.port if port is None else port,
-            on_listening=lambda address: typer.echo(f"the read API and the live page are at {address}", err=True),
+            on_listening=lambda address: typer.echo(
+                f"the read API and the live page are at {address}", err=True
+            ),
             stop=stop,
             http=settings.http,
         )

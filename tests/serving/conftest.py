@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+
 import pytest
 
 from fleetlake.settings import Settings
@@ -11,6 +12,7 @@ from lake.mongo import open_client
 from lake.settings import LakeSettings, MongoSettings
 from tests.real_services import REAL
 from tests.serving.scene import NOON, SENSORS, YESTERDAY, Api, Scene, api, drive, settings_of
+
 
 @pytest.fixture(scope="module")
 def module_mongo(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[MongoSettings]:

@@ -77,7 +77,9 @@ class Scene:
         self.bronze: DeltaTable = open_or_create(wait_ready(settings.lake))
         self.state = StateStore(settings.mongo)
 
-    def land(self, *messages: Message, topic: str = CARS, at: datetime = NOON, error: str | None = None) -> None:
+    def land(
+        self, *messages: Message, topic: str = CARS, at: datetime = NOON, error: str | None = None
+    ) -> None:
         """One commit."""
         rows = [self._row(topic, at, error, *message) for message in messages]
         checkpoint = Transaction(BronzePartition("life", 0).transaction, self.sent + 1)

@@ -51,7 +51,9 @@ def test_a_pipeline_that_runs_is_well(own: Scene, kafka_settings: KafkaSettings)
     assert {each["sink"] for each in first["sinks"]} == {"history", "state", "routes"}
     assert all(each["is_running"] is None for each in first["sinks"])
     assert first["rejected"] == [{"source": "car", "reason": "malformed_json", "last_hour": 1}]
-    bronze = [next(each for each in found["layers"] if each["layer"] == "bronze") for found in (first, second)]
+    bronze = [
+        next(each for each in found["layers"] if each["layer"] == "bronze") for found in (first, second)
+    ]
     assert bronze[0]["rows_per_s"] is None
     assert bronze[1]["rows_per_s"] > 0
     assert {each["layer"] for each in first["layers"]} == {"bronze", "silver", "gold", "state"}

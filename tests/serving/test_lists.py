@@ -25,7 +25,10 @@ def test_anomalies_are_listed_with_those_of_the_last_seconds(fleet: Api) -> None
     assert sorted((row["vehicle_id"], row["value"], row["kind"], row["source"]) for row in found) == sorted(
         [
             *[(vehicle, 200.0, "overspeed", "car") for vehicle in ("N1", "N2", "S1", "U1")],
-            *[(vehicle, 190.0 + number, "overspeed", "car") for number, vehicle in enumerate(("N1", "N2", "S1", "U1"))],
+            *[
+                (vehicle, 190.0 + number, "overspeed", "car")
+                for number, vehicle in enumerate(("N1", "N2", "S1", "U1"))
+            ],
         ]
     )
     times = [row["event_time"] for row in found]
@@ -171,7 +174,9 @@ def test_a_lake_without_any_table_has_empty_lists(own: Scene) -> None:
         assert client.get("/vehicles/N1/series", params={"signal": "speed"}).json()["points"] == []
 
 
-@pytest.mark.parametrize("path", ["/vehicles", "/vehicles/N1/trips", "/anomalies", "/alerts", "/quality", "/data"])
+@pytest.mark.parametrize(
+    "path", ["/vehicles", "/vehicles/N1/trips", "/anomalies", "/alerts", "/quality", "/data"]
+)
 @pytest.mark.parametrize("cursor", ["", "x", "AAAA", "eyJhIjoxfQ", "../../etc/passwd", "é", "a" * 3000])
 def test_a_cursor_that_nobody_has_made_is_refused(fleet: Api, path: str, cursor: str) -> None:
     """It names the parameter."""

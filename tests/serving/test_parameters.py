@@ -33,7 +33,8 @@ def test_one_moment_may_be_written_in_several_ways(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "2026-03-10", "2026-03-10T12:00:00", "1773144000", "1999-01-01T00:00:00Z", "$gt"]
+    "text",
+    ["", "yesterday", "2026-03-10", "2026-03-10T12:00:00", "1773144000", "1999-01-01T00:00:00Z", "$gt"],
 )
 def test_what_is_no_moment_is_refused_by_name(text: str) -> None:
     """A time without a zone is not guessed at."""
@@ -70,7 +71,9 @@ def test_a_box_may_cross_the_date_line() -> None:
     assert not pacific.has(179, 10)
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "0,10,1,5", "0,0,nan,1", "0,0,200,1", "inf,0,1,1"])
+@pytest.mark.parametrize(
+    "text", ["", "1,2,3", "1,2,3,4,5", "a,b,c,d", "0,10,1,5", "0,0,nan,1", "0,0,200,1", "inf,0,1,1"]
+)
 def test_what_is_no_box_is_refused(text: str) -> None:
     """Also numbers that are none."""
     with pytest.raises(Problem):

@@ -42,7 +42,15 @@ def test_a_vehicle_of_others_is_one_that_does_not_exist(fleet: Api, path: str, v
 
 @pytest.mark.parametrize(
     "path",
-    ["/vehicles", "/charging-sessions", "/anomalies", "/fleet/latest", "/data", "/alerts", "/series/anomalies"],
+    [
+        "/vehicles",
+        "/charging-sessions",
+        "/anomalies",
+        "/fleet/latest",
+        "/data",
+        "/alerts",
+        "/series/anomalies",
+    ],
 )
 def test_lists_have_only_vehicles_of_their_fleets(fleet: Api, path: str) -> None:
     """Every text of the answer is looked through."""

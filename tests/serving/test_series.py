@@ -19,7 +19,9 @@ from tests.serving.scene import NOON, YESTERDAY, Api, Scene, api, settings_of
 DAY = {"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"}
 BOTH = {"from": "2026-03-09T00:00:00Z", "to": "2026-03-11T00:00:00Z"}
 
-MOMENTS = st.integers(0, 2 * 86_400 - 1).map(lambda seconds: YESTERDAY.replace(hour=0) + timedelta(seconds=seconds))
+MOMENTS = st.integers(0, 2 * 86_400 - 1).map(
+    lambda seconds: YESTERDAY.replace(hour=0) + timedelta(seconds=seconds)
+)
 READINGS = st.lists(st.tuples(MOMENTS, st.floats(-1e6, 1e6)), min_size=1, max_size=30)
 STEPS = st.sampled_from([7, 60, 90, 120, 3600, 86_400, 7 * 86_400])
 
@@ -73,7 +75,12 @@ def test_every_step_has_the_peaks_of_its_readings(
 def test_a_step_is_chosen_for_a_thousand_points(fleet: Api) -> None:
     """Of a day, two minutes; of an hour, some seconds. The unit is the catalog's."""
     found = fleet.get("/vehicles/N1/series", params={"signal": "speed", **DAY}).json()
-    assert (found["vehicle_id"], found["signal"], found["unit"], found["step_s"]) == ("N1", "speed", "km/h", 120)
+    assert (found["vehicle_id"], found["signal"], found["unit"], found["step_s"]) == (
+        "N1",
+        "speed",
+        "km/h",
+        120,
+    )
     assert found["points"][0] == {
         "time": "2026-03-09T12:00:00Z",
         "readings": 12,
@@ -89,7 +96,9 @@ def test_a_step_is_chosen_for_a_thousand_points(fleet: Api) -> None:
 
 def test_a_text_has_a_last_value_and_no_peaks(own: Scene) -> None:
     """And an unknown signal no unit."""
-    own.land(("N1", NOON, {"gear": "P", "own%2ename": 1.0}), ("N1", NOON + timedelta(seconds=1), {"gear": "D"}))
+    own.land(
+        ("N1", NOON, {"gear": "P", "own%2ename": 1.0}), ("N1", NOON + timedelta(seconds=1), {"gear": "D"})
+    )
     window = {"from": "2026-03-10T12:00:00Z", "to": "2026-03-10T13:00:00Z", "step": 3600}
     with api(own.settings) as client:
         (point,) = client.get("/vehicles/N1/series", params={"signal": "gear", **window}).json()["points"]

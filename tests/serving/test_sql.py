@@ -11,7 +11,9 @@ import pytest
 from fleetlake.settings import Settings
 from tests.serving.scene import PROMPT, Api, api
 
-QUICK = PROMPT.model_copy(update={"sql_seconds": 8.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2})
+QUICK = PROMPT.model_copy(
+    update={"sql_seconds": 8.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2}
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,10 @@ ESCAPES = [
     "from duckdb_secrets()",
     "from duckdb_views()",
     "from duckdb_views",
+    "summarize information_schema.views",
+    "from (summarize duckdb_views)",
+    "with views_now as (from duckdb_views()) from views_now",
+    "select (select max(sql) from duckdb_views())",
     "select sql from sqlite_master",
     "select view_definition from information_schema.views",
     "from query('from duckdb_settings()')",
@@ -156,7 +162,9 @@ def test_two_bombs_of_each_kind_end_in_their_own_processes(asked: Api) -> None:
         answer = asked.post("/sql", json={"sql": sql})
         assert answer.status_code == status, answer.text
         assert answer.json()["detail"]
-    left = [each for each in psutil.Process().children(recursive=True) if "lake.query_child" in each.cmdline()]
+    left = [
+        each for each in psutil.Process().children(recursive=True) if "lake.query_child" in each.cmdline()
+    ]
     assert left == []
 
 
@@ -183,7 +191,9 @@ def test_sql_is_off_unless_enabled(fleet_settings: Settings) -> None:
         assert client.post("/sql", json={"sql": "select 1"}).status_code == 403
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"sql": 1}', b'{"sql": ""}', b'{"sql": "select 1", "x": 1}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"sql": 1}', b'{"sql": ""}', b'{"sql": "select 1", "x": 1}', b"[" * 100_000]
+)
 def test_a_body_that_is_no_question_is_refused(asked: Api, body: bytes) -> None:
     """By name, where a field is wrong."""
     answer = asked.post("/sql", content=body, headers={"content-type": "application/json"})

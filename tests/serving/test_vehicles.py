@@ -114,7 +114,9 @@ def test_the_map_shows_vehicles_within_a_box(fleet: Api) -> None:
 
 def test_a_trip_is_drawn_with_the_moments_of_its_places(fleet: Api) -> None:
     """Newest first in the list; a line of longitude and latitude."""
-    trips = fleet.rows("/vehicles/N1/trips", "trips", **{"from": "2026-03-08T00:00:00Z", "to": "2026-03-11T00:00:00Z"})
+    trips = fleet.rows(
+        "/vehicles/N1/trips", "trips", **{"from": "2026-03-08T00:00:00Z", "to": "2026-03-11T00:00:00Z"}
+    )
     assert [row["start_time"] for row in trips] == ["2026-03-09T15:00:00Z", "2026-03-09T12:00:00Z"]
     found = fleet.get(f"/trips/{trips[0]['trip_id']}").json()
     line = found["geometry"]["coordinates"]
@@ -150,7 +152,10 @@ def test_sensor_readings_of_one_moment_are_one_row(own: Scene) -> None:
         own.land(("sensor_1", YESTERDAY, {"temperature": value, "humidity": 60.2, **place}), topic=topic)
     own.increment()
     own.land(("sensor_2", YESTERDAY, {"temperature": 1.0}), topic=topic)
-    own.land(*[("sensor_1", YESTERDAY + timedelta(seconds=n), {"humidity": 1.0 * n}) for n in (1, 2, 3)], topic=topic)
+    own.land(
+        *[("sensor_1", YESTERDAY + timedelta(seconds=n), {"humidity": 1.0 * n}) for n in (1, 2, 3)],
+        topic=topic,
+    )
     window = {"from": "2026-03-09T00:00:00Z", "to": "2026-03-10T00:00:00Z"}
     with api(own.settings) as client:
         found = client.rows("/data", "data", limit=2, **window)
