@@ -1,7 +1,7 @@
 """What the read API costs, against the same work done bare, in the same run.
 
-- `state`: look-ups of single vehicles over HTTP by keep-alive clients in a process of their own, against a loop of
-  `find_one` on the same server.
+- `state`: look-ups of single vehicles over HTTP by keep-alive clients in a process of their own, against a
+  loop of `find_one` on the same server.
 - `stream`: how long a look for changes takes, with and without changes, and what its index costs a writer.
 - `series`: a day of one signal of one vehicle over HTTP, against the bare query of DuckDB on the same files.
 

@@ -101,7 +101,7 @@ def sinks_of(settings: Settings) -> Sinks:
 
 
 def _cursor_key(settings: Settings) -> bytes:
-    """The one that was given; else of the stores' addresses: the same after a restart, and in all processes."""
+    """The one given; else of the stores' addresses: the same after a restart, and in all processes."""
     given = settings.serving.cursor_key
     if given is not None:
         return given.get_secret_value().encode()

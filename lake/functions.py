@@ -73,8 +73,8 @@ OF_THE_INSIDE: Final = frozenset(
         "which_secret",
     }
 )
-"""What tells where the lake lies, how it is reached and what this process is: for those who run it, and not for
-who asks over the network."""
+"""What tells where the lake lies, how it is reached and what this process is: for those who run it, and
+not for who asks over the network."""
 OF_DELTA: Final = "delta_"
 """How the extension's own functions begin, which read any folder and ask any host."""
 
@@ -85,8 +85,8 @@ def is_refused(name: str) -> bool:
 
 
 def check_functions(cursor: DuckDBPyConnection, sql: str, refused: Collection[str] = ()) -> None:
-    """Raises QueryRefused where a reading statement, which DuckDB has parsed already, calls one of them, or of
-    those that are `refused` besides, or cannot be looked through."""
+    """Raises QueryRefused where a reading statement, which DuckDB has parsed already, calls one of them,
+    or of those that are `refused` besides, or cannot be looked through."""
     (text,) = cursor.execute("select json_serialize_sql(?)", [sql]).fetchone() or ("{}",)
     tree = json.loads(text)
     if tree.get("error", True):

@@ -1,6 +1,6 @@
-"""One question of somebody who cannot be trusted, in a process of its own: `python -m lake.query_child`. What it
-may use is bound before the question is read by DuckDB, so a question that takes too much ends this process,
-and nothing else.
+"""One question of somebody who cannot be trusted, in a process of its own: `python -m lake.query_child`.
+What it may use is bound before the question is read by DuckDB, so a question that takes too much ends this
+process, and nothing else.
 
 The parent writes an `Order` (pickled) and reads one `OK` or `NO` byte: then the rows as an Arrow stream, or a
 JSON object that says why not. An answer that breaks off without Arrow's end mark is none.
@@ -35,7 +35,8 @@ WARM, WARM_LIVE = "select 1", f"select 1 from {LIVE} limit 0"  # noqa: S608 - ou
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A question, and what its answer may cost. `memory_mib` is beyond what the process has before it asks."""
+    """A question, and what its answer may cost. `memory_mib` is beyond what the process has before it
+    asks."""
 
     settings: LakeSettings
     live: LiveSelect
@@ -68,8 +69,8 @@ def run(order: Order, out: IO[bytes]) -> None:
 
 
 def _bind(order: Order) -> None:
-    """Address space, and not memory in use: a request for more is refused, instead of granted and then paid for
-    by other processes."""
+    """Address space, and not memory in use: a request for more is refused, instead of granted and then
+    paid for by other processes."""
     pages = int(Path("/proc/self/statm").read_text().split()[0]) if sys.platform == "linux" else 0
     if pages:
         most = pages * PAGE_BYTES + order.memory_mib * MIB

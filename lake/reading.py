@@ -1,6 +1,6 @@
-"""Our own questions to the lake, from a process that lives long and is asked by many: one DuckDB for all of them,
-whose views are renewed at most every `snapshot_seconds`, so that a question costs neither a connection nor a
-look at every table's log. An answer is no older than that.
+"""Our own questions to the lake, from a process that lives long and is asked by many: one DuckDB for all
+of them, whose views are renewed at most every `snapshot_seconds`, so that a question costs neither a
+connection nor a look at every table's log. An answer is no older than that.
 
 The SQL that runs here is the project's own. People's SQL goes through `lake.query`, in a process of its own
 where it comes over the network (`lake.query_child`)."""
@@ -49,8 +49,8 @@ class Mart:
 
 @dataclass(frozen=True, slots=True)
 class Marts:
-    """The marts there may be. `current_days` says which days of one are made of the silver of now; it is asked
-    of those in `dated`."""
+    """The marts there may be. `current_days` says which days of one are made of the silver of now, and is
+    asked of those in `dated`."""
 
     tables: Mapping[str, Mart]
     current_days: Callable[[str], frozenset[date]]
@@ -167,7 +167,7 @@ class LakeReader:
         """Ends the connection; questions that are under way fail."""
         self._resources.close()
 
-    # -- looking at the lake, by one thread at a time ---------------------------------------------------------
+    # -- looking at the lake, by one thread at a time --------------------------------------------------
 
     def _look_anew(self) -> None:
         with self._renewing:

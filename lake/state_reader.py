@@ -1,6 +1,6 @@
-"""The state as a server reads it, for many clients: one vehicle, a page of vehicles, and what was written since
-a moment, by an index on the written time. A rebuild puts a collection without that index in this one's place:
-whoever follows the changes ensures it again and again."""
+"""The state as a server reads it, for many clients: one vehicle, a page of vehicles, and what was written
+since a moment, by an index on the written time. A rebuild puts a collection without that index in this
+one's place: whoever follows the changes ensures it again and again."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +16,9 @@ from lake.state import READ_BATCH, StateStore
 from lake.state_model import VehicleState, from_document
 
 WRITTEN_INDEX = "written"
+Written = RawBSONDocument
+"""A state as it was written, not decoded yet."""
+
 EVERYTHING = {"_id": 1, "u": 1, "s": 1}
 """Maxima are not part of what is shown."""
 
@@ -48,7 +51,7 @@ class StateReader(StateStore):
             found = self._collection.find_one({}, {"u": 1}, sort=[("u", pymongo.DESCENDING)])
         return 0 if found is None else int(found.get("u", 0))
 
-    def changed(self, after_us: int, limit: int) -> list[RawBSONDocument]:
+    def changed(self, after_us: int, limit: int) -> list[Written]:
         """States that were written after a moment, the oldest first, undecoded: most of those read again were
         seen before."""
         with self._translating():
@@ -56,12 +59,12 @@ class StateReader(StateStore):
             return list(found.sort("u", 1).limit(limit))
 
     @property
-    def _raw(self) -> "Collection[RawBSONDocument]":
+    def _raw(self) -> "Collection[Written]":
         options: Any = self._collection.codec_options.with_options(document_class=RawBSONDocument)
         return self._collection.with_options(codec_options=options)
 
 
-def decoded(document: RawBSONDocument) -> VehicleState | None:
+def decoded(document: Written) -> VehicleState | None:
     """The state that a document holds; None where nobody can read it."""
     with suppress(StateUnreadable):
         return from_document(document)

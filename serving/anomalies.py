@@ -1,5 +1,5 @@
-"""Readings beyond a threshold, newest first: of days that are made from the mart, of the others from the readings
-as they are now, by the same SELECT that makes the mart."""
+"""Readings beyond a threshold, newest first: of days that are made from the mart, of the others from the
+readings as they are now, by the same SELECT that makes the mart."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date

@@ -1,5 +1,5 @@
-"""The read API: every route of docs/api.md over one site. Who asks, how often and with which key is the shell's
-business; what goes wrong is shown by the handlers that it gives."""
+"""The read API: every route of docs/api.md over one site. Who asks, how often and with which key is the
+shell's business; what goes wrong is shown by the handlers that it gives."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,8 +29,9 @@ from serving.shapes import tidy
 from serving.site import Site
 
 TITLE = "Fleetlake read API"
-ABOUT = """Where the vehicles are, what they said, and how the pipeline is. Times are ISO 8601 in UTC with `Z`;
-numbers are in the units of the catalog, which each field names. Errors are `application/problem+json`."""
+ABOUT = """Where the vehicles are, what they said, and how the pipeline is. Times are ISO 8601 in UTC
+with `Z`; numbers are in the units of the catalog, which each field names. Errors are
+`application/problem+json`."""
 OF_VEHICLES = (vehicles, series, trips, charging, anomalies, fleet, cars, sensors)
 OF_THE_PLATFORM = (quality, health, alerts, sql)
 

@@ -1,5 +1,5 @@
-"""Questions to the stores from the event loop, which never waits for one: each runs on a thread. Those to the lake
-have a deadline, end when their client is gone, and are as many at a time as the settings allow."""
+"""Questions to the stores from the event loop, which never waits for one: each runs on a thread. Those to
+the lake have a deadline, end when their client is gone, and are as many at a time as the settings allow."""
 
 import asyncio
 from collections.abc import Callable, Mapping

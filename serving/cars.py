@@ -1,5 +1,5 @@
-"""The routes that the dashboards of connected cars know: the newest snapshot of a car, the course of its speed, and
-anomalies counted in windows of ten seconds."""
+"""The routes that the dashboards of connected cars know: the newest snapshot of a car, the course of its
+speed, and anomalies counted in windows of ten seconds."""
 
 from typing import Annotated, Any
 

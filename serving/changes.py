@@ -1,25 +1,25 @@
-"""State changes as they are written to MongoDB, found by one look for all clients, `stream_poll_ms` apart, while
-anybody listens.
+"""State changes as they are written to MongoDB, found by one look for all clients, `stream_poll_ms` apart,
+while anybody listens.
 
 1. A look asks for the states that were written after the newest known moment, less an overlap: clocks of the
    state sinks differ, and a write takes its time.
 2. What was sent before with the same content is left out.
-3. Each client gets the changes of vehicles that it asked for and may see. A vehicle that changes again before a
-   slow client took the last change has one change waiting, the newest: what waits is bounded by the fleet.
+3. Each client gets the changes of vehicles that it asked for and may see. A vehicle that changes again
+before a slow client took the last change has one change waiting, the newest: what waits is bounded by the
+fleet.
 
-A state is all that is known of a vehicle, so an event that is sent twice changes nothing, and one that a later
-event has overtaken is not missed.
+A state is all that is known of a vehicle, so an event that is sent twice changes nothing, and one that a
+later event has overtaken is not missed.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
 import structlog
 
 from lake.errors import LakeError
-from lake.state_reader import StateReader, decoded
+from lake.state_reader import StateReader, Written, decoded
 from serving.answers import ENCODER
 from serving.asking import Asking
 from serving.picture import change
@@ -90,6 +90,7 @@ class Changes:
         self._looking: asyncio.Task[None] | None = None
         self._sent: dict[int, int] = {}
         """Content of a state that was sent -> when it was written."""
+        self._overlap_us = settings.stream_overlap_ms * 1000
         self.newest_us = 0
 
     def __len__(self) -> int:
@@ -99,9 +100,9 @@ class Changes:
         """Sends it changes from now on. The first one starts the looking; StoreUnavailable where MongoDB is
         away then."""
         if self._looking is None or self._looking.done():
-            self.newest_us = await self._asking.state(self._start)
+            known = await self._asking.state(self._start)
             if self._looking is None or self._looking.done():  # another one may have come first
-                self._sent.clear()
+                self._note(known)
                 self._looking = asyncio.get_running_loop().create_task(self._look())
         self._clients.add(client)
 
@@ -120,13 +121,15 @@ class Changes:
 
     async def since(self, after_us: int) -> list[tuple[str, bytes]] | None:
         """The states written after a moment, as events; None where they are too many."""
-        most, overlap = self._settings.stream_burst, self._settings.stream_overlap_ms * 1000
-        found = await self._asking.state(lambda: self._reader.changed(after_us - overlap, most))
+        most = self._settings.stream_burst
+        found = await self._asking.state(lambda: self._reader.changed(after_us - self._overlap_us, most))
         return None if len(found) >= most else list(self._events(found))
 
-    def _start(self) -> int:
+    def _start(self) -> list[Written]:
+        """What was written last, and is no change for who comes now."""
         self._reader.ensure_index()
-        return self._reader.newest_us()
+        newest_us = min(self._reader.newest_us(), self._now_us())
+        return self._reader.changed(newest_us - self._overlap_us - 1, self._settings.stream_burst)
 
     async def _look(self) -> None:
         """Until nobody listens any more, or the process is told to stop."""
@@ -147,8 +150,10 @@ class Changes:
             client.end()
 
     async def _once(self) -> None:
-        most, overlap = self._settings.stream_burst, self._settings.stream_overlap_ms * 1000
-        found = await self._asking.state(lambda: self._reader.changed(self.newest_us - overlap, most))
+        most = self._settings.stream_burst
+        found = await self._asking.state(
+            lambda: self._reader.changed(self.newest_us - self._overlap_us, most)
+        )
         if len(found) >= most:
             self.newest_us = await self._asking.state(self._reader.newest_us)
             self._sent.clear()
@@ -161,13 +166,13 @@ class Changes:
                 client.offer(vehicle, event)
         self._note(found)
 
-    def _note(self, found: list[Any]) -> None:
+    def _note(self, found: list[Written]) -> None:
         """What the next looks will find again."""
         self._sent = {hash(each.raw): int(each["u"]) for each in found}
         newest_us = max(self._sent.values(), default=self.newest_us)
         self.newest_us = min(newest_us, self._now_us())  # a clock that is ahead must not hide the others
 
-    def _events(self, found: list[Any]) -> Iterator[tuple[str, bytes]]:
+    def _events(self, found: list[Written]) -> Iterator[tuple[str, bytes]]:
         for each in found:
             state = decoded(each)
             if state is not None:

@@ -1,5 +1,5 @@
-"""Cursors of pages: opaque to clients, and of no use for anything but the next page of the same list. A cursor
-that was changed, cut, or is of another list is refused before anything is made of it."""
+"""Cursors of pages: opaque to clients, and of no use for anything but the next page of the same list. A
+cursor that was changed, cut, or is of another list is refused before anything is made of it."""
 
 import base64
 import binascii

@@ -1,5 +1,5 @@
-"""What goes wrong behind a route, as its client is told: the parameter that is not understood, the store that is
-away. Addresses, paths and classes stay in the log."""
+"""What goes wrong behind a route, as its client is told: the parameter that is not understood, the store
+that is away. Addresses, paths and classes stay in the log."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
@@ -25,7 +25,7 @@ CLOSED = 499
 """What proxies log for a client that went away; nobody reads this answer."""
 
 
-def handlers(given: Mapping[type[Exception], Any]) -> dict[type[Exception], Any]:
+def handlers(given: Mapping[type[Exception], Any]) -> dict[int | type[Exception], Any]:
     """Those of the interface, and ours, which end in its way of showing a Problem."""
     show = cast("Handler", given[Problem])
 
@@ -41,7 +41,10 @@ def handlers(given: Mapping[type[Exception], Any]) -> dict[type[Exception], Any]
         return Response(status_code=CLOSED)
 
     ours: dict[type[Exception], Handler] = dict.fromkeys(AWAY, on_away)
-    return {**given, **ours, RequestValidationError: on_invalid, ClientGone: on_gone}
+    found: dict[int | type[Exception], Any] = {}
+    for each in (given, ours, {RequestValidationError: on_invalid, ClientGone: on_gone}):
+        found.update(each)
+    return found
 
 
 def away() -> Problem:

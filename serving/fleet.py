@@ -1,4 +1,5 @@
-"""Where all vehicles are now, as GeoJSON. The fleet is read at most every `fleet_seconds`, however many ask."""
+"""Where all vehicles are now, as GeoJSON. The fleet is read at most every `fleet_seconds`, however many
+ask."""
 
 import asyncio
 from typing import Literal

@@ -1,5 +1,5 @@
-"""How the pipeline is: how far each sink is behind, how fresh each layer is, what was rejected. Each part is asked by
-itself, and one that is away is told as such: the route answers while anything at all does."""
+"""How the pipeline is: how far each sink is behind, how fresh each layer is, what was rejected. Each part
+is asked by itself, and one that is away is told as such: the route answers while anything at all does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

@@ -1,5 +1,5 @@
-"""The id of a trip: its key, in a form that fits into an address. It stays the same for as long as the trip begins
-at the same moment."""
+"""The id of a trip: its key, in a form that fits into an address. It stays the same for as long as the
+trip begins at the same moment."""
 
 import base64
 import binascii

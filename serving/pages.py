@@ -1,5 +1,5 @@
-"""Lists of what happened in a time span, page by page: each row once, also while rows are added. A cursor keeps
-the time span of the first page, so that a list up to now does not move under who reads it."""
+"""Lists of what happened in a time span, page by page: each row once, also while rows are added. A cursor
+keeps the time span of the first page, so that a list up to now does not move under who reads it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

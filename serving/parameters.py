@@ -1,5 +1,5 @@
-"""What clients may ask by: each parameter once, with its bound and its text for the OpenAPI document. A value is
-text until it is read here; what cannot be read is refused by its name."""
+"""What clients may ask by: each parameter once, with its bound and its text for the OpenAPI document. A
+value is text until it is read here; what cannot be read is refused by its name."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +14,7 @@ from serving.cursor import LONGEST
 
 DAY_US = 86_400_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FROM, BBOX = "from", "bbox"
 LONGEST_NAME = 3 * DEFAULT_LIMITS.name_chars
 """A signal's name may be percent-encoded, byte by byte."""
 
@@ -86,11 +87,11 @@ class Windows:
     def of(self, begin: str | None, end: str | None, now_us: int, *, default_days: float) -> Window:
         """Raises an `invalid-request` Problem for what is no time, or no time span."""
         end_us = now_us if end is None else time_of("to", end)
-        begin_us = end_us - int(default_days * DAY_US) if begin is None else time_of("from", begin)
+        begin_us = end_us - int(default_days * DAY_US) if begin is None else time_of(FROM, begin)
         if begin_us >= end_us:
-            raise invalid("from", f"it must be before {iso_text(end_us)}, where the time span ends")
+            raise invalid(FROM, f"it must be before {iso_text(end_us)}, where the time span ends")
         if end_us - begin_us > self.longest_days * DAY_US:
-            raise invalid("from", f"the time span may have {self.longest_days} days: ask for parts of it")
+            raise invalid(FROM, f"the time span may have {self.longest_days} days: ask for parts of it")
         return Window(begin_us, end_us)
 
 
@@ -149,8 +150,8 @@ BoundingBox = Annotated[
     str | None,
     Query(
         max_length=100,
-        description="only what lies within west,south,east,north, in degrees; a west that is greater than the "
-        "east crosses the date line",
+        description="only what lies within west,south,east,north, in degrees; a west that is greater than "
+        "the east crosses the date line",
         examples=["-10.5,30,3,45.25"],
     ),
 ]
@@ -162,9 +163,9 @@ def box_of(text: str) -> Box:
     try:
         west, south, east, north = (float(part) for part in text.split(","))
     except ValueError:
-        raise invalid("bbox", expected) from None
+        raise invalid(BBOX, expected) from None
     box = Box(west, south, east, north)
     is_on_earth = all(-180 <= each <= 180 for each in (west, east)) and -90 <= south <= north <= 90
     if not is_on_earth:
-        raise invalid("bbox", expected)
+        raise invalid(BBOX, expected)
     return box

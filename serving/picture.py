@@ -1,5 +1,5 @@
-"""A vehicle on the map: where it is, and the few values that are shown beside it. What the list of the fleet and
-the stream of changes say of a vehicle is made here, once."""
+"""A vehicle on the map: where it is, and the few values that are shown beside it. What the list of the
+fleet and the stream of changes say of a vehicle is made here, once."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,5 @@
-"""How well each source delivers, day by day, the newest first. These are counts over all fleets: a key that is for
-some of them does not see them."""
+"""How well each source delivers, day by day, the newest first. These are counts over all fleets: a key
+that is for some of them does not see them."""
 
 from typing import Annotated
 

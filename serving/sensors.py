@@ -1,5 +1,5 @@
-"""`/data`: readings of sensors that arrive over HTTP, each (sensor_id, timestamp) once, with those that landed a
-moment ago."""
+"""`/data`: readings of sensors that arrive over HTTP, each (sensor_id, timestamp) once, with those that
+landed a moment ago."""
 
 from typing import Annotated, Any
 

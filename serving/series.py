@@ -1,5 +1,5 @@
-"""The course of one signal in steps: of each, how many readings, the least, the greatest, the mean, the last. No
-peak is lost, however long the steps.
+"""The course of one signal in steps: of each, how many readings, the least, the greatest, the mean, the
+last. No peak is lost, however long the steps.
 
 Where the newest of a day is, is known beforehand: minutes that are made already are read instead of readings
 where the steps are of whole minutes, and what has landed a moment ago is looked for only in the days that it
@@ -33,6 +33,7 @@ from serving.site import Site, note_positions, reader
 
 SECOND_US = 1_000_000
 MINUTE_S = 60
+STEP = "step"
 MINUTES = "gold.signal_minute"
 CHOSEN_POINTS = 1000
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
@@ -158,7 +159,7 @@ def step_of(site: Site, window: Window, asked: int | None) -> int:
     if asked is None:
         return next((step for step in STEPS_S if span_s / step <= CHOSEN_POINTS - 1), STEPS_S[-1])
     if span_s / asked > site.settings.series_points:
-        raise invalid("step", f"it gives more than {site.settings.series_points} points: take longer steps")
+        raise invalid(STEP, f"it gives more than {site.settings.series_points} points: take longer steps")
     return asked
 
 

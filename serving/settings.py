@@ -1,5 +1,5 @@
-"""What the read API may cost, and how fresh it is. Every bound on time, memory and clients stands here, with its
-reason."""
+"""What the read API may cost, and how fresh it is. Every bound on time, memory and clients stands here,
+with its reason."""
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -41,8 +41,8 @@ class ServingSettings(BaseModel):
         1.0,
         ge=0,
         allow_inf_nan=False,
-        description="how old the positions of the whole fleet may be: reading them is the dearest question to "
-        "MongoDB",
+        description="how old the positions of the whole fleet may be: reading them is the dearest question "
+        "to MongoDB",
     )
     fleet_vehicles: int = Field(
         200_000, ge=1, description="vehicles of one answer about the fleet, at most: about 250 bytes each"
@@ -54,8 +54,8 @@ class ServingSettings(BaseModel):
         1000,
         ge=0,
         le=60_000,
-        description="how much of the past each look covers again: clocks of the state sinks may differ by this, "
-        "and a write may take as long",
+        description="how much of the past each look covers again: clocks of the state sinks may differ by "
+        "this, and a write may take as long",
     )
     stream_burst: int = Field(
         20_000,
@@ -98,6 +98,6 @@ class ServingSettings(BaseModel):
     sql_answer_mib: int = Field(64, ge=1, le=1024, description="size of an answer to SQL, at most")
     cursor_key: SecretStr | None = Field(
         None,
-        description="seals the cursors of pages; default: made of the stores' addresses. Processes behind one "
-        "address need the same",
+        description="seals the cursors of pages; default: made of the stores' addresses. Processes behind "
+        "one address need the same",
     )

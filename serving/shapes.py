@@ -1,5 +1,5 @@
-"""How routes describe themselves in the OpenAPI document: every status that may come, the media types of tables,
-and models of rows made from what the marts say of their columns."""
+"""How routes describe themselves in the OpenAPI document: every status that may come, the media types of
+tables, and models of rows made from what the marts say of their columns."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -93,8 +93,8 @@ def _python(kind: pa.DataType) -> Any:
 
 
 def tidy(document: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI's document with what it cannot know: a parameter that is refused is a problem with status 400, and
-    problems have a media type of their own."""
+    """FastAPI's document with what it cannot know: a parameter that is refused is a problem with status
+    400, and problems have a media type of their own."""
     for routes in document.get("paths", {}).values():
         for operation in routes.values():
             operation["responses"].pop("422", None)

@@ -1,4 +1,5 @@
-"""What the routes answer from, put together once at the start: stores, vehicle registry, contracts, limits."""
+"""What the routes answer from, put together once at the start: stores, vehicle registry, contracts,
+limits."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,8 +75,8 @@ class Site:
     def seen(
         self, principal: Principal, vehicle: str | None = None, fleet: str | None = None
     ) -> frozenset[str] | None:
-        """The vehicles that are asked for and theirs to see; None where it is every one. A vehicle that is not
-        theirs is a `not-found` Problem."""
+        """The vehicles that are asked for and theirs to see; None where it is every one. A vehicle that is
+        not theirs is a `not-found` Problem."""
         if vehicle is not None:
             self.require_vehicle(principal, vehicle)
         allowed = self.vehicles.of(principal)

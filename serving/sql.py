@@ -23,8 +23,8 @@ class Statement(BaseModel):
     sql: str = Field(
         min_length=1,
         max_length=LONGEST,
-        description="one reading statement of DuckDB over bronze.events, silver.signals, silver.signals_live and "
-        "gold.*; times are UTC",
+        description="one reading statement of DuckDB over bronze.events, silver.signals, "
+        "silver.signals_live and gold.*; times are UTC",
         examples=["select vehicle_id, count(*) from silver.signals_live group by all"],
     )
 

@@ -1,5 +1,5 @@
-"""A question in SQL, in a process of its own that this one feeds, watches and ends: whatever it does to that process,
-others are answered meanwhile."""
+"""A question in SQL, in a process of its own that this one feeds, watches and ends: whatever it does to
+that process, others are answered meanwhile."""
 
 import asyncio
 import json
@@ -39,8 +39,8 @@ FRAMING = MIB
 
 
 async def asked(site: Site, sql: str, is_gone: Callable[[], Awaitable[bool]]) -> pa.Table:
-    """The rows of one reading statement. Raises an `invalid-request` Problem that says why there are none, and a
-    `timeout` one."""
+    """The rows of one reading statement. Raises an `invalid-request` Problem that says why there are none,
+    and a `timeout` one."""
     settings = site.settings
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="fleetlake-sql-"))
     try:

@@ -1,5 +1,5 @@
-"""`/stream`: state changes as server-sent events. A client that was cut off goes on behind the last event that it
-has, at any process; one that takes nothing is disconnected."""
+"""`/stream`: state changes as server-sent events. A client that was cut off goes on behind the last event
+that it has, at any process; one that takes nothing is disconnected."""
 
 import asyncio
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class EventStream(Response):
         while not self._client.is_over:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._client.something.wait(), self._heartbeat)
-            await self._body(send, self._client.take() or b": id %d\n\n" % self._changes.newest_us)
+            await self._body(send, self._client.take() or b": still here\nid: %d\n\n" % self._changes.newest_us)
         await self._sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _body(self, send: Send, body: bytes) -> None:
@@ -82,9 +82,9 @@ def routes(site: Site, changes: Changes) -> APIRouter:
         responses={
             **statuses(),
             200: {
-                "description": "events `state`, each with an `id` to go on from, and all that is known of one "
-                "vehicle: vehicle_id, fleet, time, latitude and longitude (degrees), speed (km/h), soc (%), "
-                "ignition, signals {name: {value, time}}. An event `reset` means: fetch anew what you show",
+                "description": "events `state`, each with an `id` to go on from, and all that is known of "
+                "one vehicle: vehicle_id, fleet, time, latitude and longitude (degrees), speed (km/h), soc "
+                "(%), ignition, signals {name: {value, time}}. An event `reset` means: fetch anew what you show",
                 "content": {EVENTS: {"schema": {"type": "string"}}},
             },
         },

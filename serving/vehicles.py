@@ -1,5 +1,5 @@
-"""Which vehicles there are, and the state of one: now, from MongoDB, or at a moment, from the history, by the same
-order of readings."""
+"""Which vehicles there are, and the state of one: now, from MongoDB, or at a moment, from the history, by
+the same order of readings."""
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta

@@ -1,5 +1,5 @@
-"""The anomalies among some readings, as one SELECT: the model of gold.anomalies over a relation instead of silver.
-What it finds has the ids that the mart will give it."""
+"""The anomalies among some readings, as one SELECT: the model of gold.anomalies over a relation instead of
+silver. What it finds has the ids that the mart will give it."""
 
 from functools import cache
 from importlib.resources import files
@@ -26,7 +26,7 @@ def _over_readings() -> str:
 
     def put(node: exp.Expression) -> exp.Expression:
         if isinstance(node, exp.Table) and f"{node.db}.{node.name}" == SILVER_SIGNALS.name:
-            return exp.alias_(exp.to_table(READINGS), node.alias_or_name, table=True)
+            return exp.to_table(READINGS, alias=node.alias_or_name)
         return node
 
     return parse(model.sql).tree.transform(put).sql(DIALECT, comments=False)

@@ -62,8 +62,8 @@ def between(marts: Marts, named: Collection[str], first: str, last: str) -> dict
 
 
 def current_days(marts: Marts, table: str) -> frozenset[date]:
-    """The days of a mart that are made of what its tables have now: nobody who reads them misses anything that
-    they could read in those tables."""
+    """The days of a mart that are made of what its tables have now: nobody who reads them misses anything
+    that they could read in those tables."""
     newest = cache(partial(_newest, wait_ready(marts.lake, writes=False)))
     built = newest(table).marks
     due = {*makings(marts, marts.models[table], newest).due(built)}

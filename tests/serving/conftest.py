@@ -1,4 +1,5 @@
-"""Fleets that tests ask about: one that stays as it is, for a whole module, and empty ones of a test's own."""
+"""Fleets that tests ask about: one that stays as it is, for a whole module, and empty ones of a test's
+own."""
 
 import uuid
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ def fleet_settings(
         scene.land((vehicle, YESTERDAY + timedelta(hours=5), {"speed": 200.0}), at=YESTERDAY)
         reading = {"temperature": 20.5, "humidity": 40.0, "latitude": 1.0, "longitude": 2.0}
         scene.land((vehicle, YESTERDAY, reading), topic=SENSORS, at=YESTERDAY)
+    scene.land(("N1", YESTERDAY - timedelta(days=1), {"odometer": 1.0}), at=YESTERDAY - timedelta(days=1))
     scene.build()
     for vehicle in ("N1", "N2", "S1", "U1"):
         scene.land(*drive(vehicle, NOON))

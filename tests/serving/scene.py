@@ -56,6 +56,7 @@ PROMPT = ServingSettings(
     fleet_seconds=0.0,
     health_seconds=0.0,
     stream_poll_ms=50,
+    stream_overlap_ms=5000,
     stream_heartbeat_seconds=0.5,
     sql_enabled=True,
 )

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from starlette.testclient import TestClient
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from serving.page_files import page_files, page_paths
+from tests.serving.scene import running
 
 
 def test_a_page_that_was_not_built_is_none(tmp_path: Path) -> None:
@@ -21,6 +24,6 @@ def test_a_page_is_its_index_and_its_parts(tmp_path: Path) -> None:
     assert page_paths(tmp_path) == ["/", "/assets/", "/index.html"]
     files = page_files(tmp_path)
     assert files is not None
-    client = TestClient(files)
-    assert client.get("/").text == "<h1>fleet</h1>"
-    assert client.get("/assets/page.js").status_code == 200
+    with running(Starlette(routes=[Mount("/", files)])) as address, httpx.Client(base_url=address) as client:
+        assert client.get("/").text == "<h1>fleet</h1>"
+        assert client.get("/assets/page.js").status_code == 200

@@ -2,6 +2,7 @@
 
 import statistics
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ MOMENTS = st.integers(0, 2 * 86_400 - 1).map(
     lambda seconds: YESTERDAY.replace(hour=0) + timedelta(seconds=seconds)
 )
 READINGS = st.lists(st.tuples(MOMENTS, st.floats(-1e6, 1e6)), min_size=1, max_size=30)
-STEPS = st.sampled_from([7, 60, 90, 120, 3600, 86_400, 7 * 86_400])
+STEPS = st.sampled_from([30, 60, 90, 120, 3600, 86_400, 7 * 86_400])
 
 
 def expected(readings: list[tuple[datetime, float]], step_s: int) -> list[dict[str, Any]]:
@@ -46,28 +47,34 @@ def expected(readings: list[tuple[datetime, float]], step_s: int) -> list[dict[s
     ]
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def course(
+    tmp_path_factory: pytest.TempPathFactory, module_mongo: MongoSettings
+) -> Iterator[tuple[Scene, Api]]:
+    """A lake that all examples land in, each with a vehicle of its own, and the API over it."""
+    folder = tmp_path_factory.mktemp("series")
+    scene = Scene(settings_of(folder, LakeSettings(uri=str(folder / "lake")), module_mongo))
+    scene.state.close()
+    with api(scene.settings) as client:
+        yield scene, client
+
+
+@pytest.mark.local_lake
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(landed=st.lists(READINGS, min_size=1, max_size=3), step_s=STEPS, is_made=st.booleans())
 def test_every_step_has_the_peaks_of_its_readings(
-    landed: list[list[tuple[datetime, float]]],
-    step_s: int,
-    is_made: bool,
-    tmp_path_factory: pytest.TempPathFactory,
-    mongo_settings: MongoSettings,
+    course: tuple[Scene, Api], landed: list[list[tuple[datetime, float]]], step_s: int, is_made: bool
 ) -> None:
     """Of readings in the marts, of those in silver, and of those that have landed a moment ago."""
-    folder = tmp_path_factory.mktemp("series")
-    scene = Scene(settings_of(folder, LakeSettings(uri=str(folder / "lake")), mongo_settings))
+    scene, client = course
+    vehicle = f"V{scene.sent}"
     for number, readings in enumerate(landed):
-        scene.land(*[("N1", moment, {"speed": value}) for moment, value in readings])
+        scene.land(*[(vehicle, moment, {"speed": value}) for moment, value in readings])
         if number == 0 and is_made:
             scene.build(MINUTES)
         elif number == 1:
             scene.increment()
-    scene.state.close()
-    with api(scene.settings) as client:
-        asked = {"signal": "speed", "step": step_s, **BOTH}
-        answer = client.get("/vehicles/N1/series", params=asked)
+    answer = client.get(f"/vehicles/{vehicle}/series", params={"signal": "speed", "step": step_s, **BOTH})
     assert answer.status_code == 200, answer.text
     assert answer.json()["points"] == expected([each for part in landed for each in part], step_s)
 
@@ -86,7 +93,7 @@ def test_a_step_is_chosen_for_a_thousand_points(fleet: Api) -> None:
         "readings": 12,
         "minimum": 50.0,
         "maximum": 56.0,
-        "average": pytest.approx(52.666, abs=0.001),
+        "average": pytest.approx(631 / 12),
         "last": 54.0,
         "last_text": None,
     }
@@ -145,7 +152,8 @@ DAYS = [TODAY - timedelta(days=number) for number in range(9, -1, -1)]
 
 
 def test_days_are_read_where_the_newest_of_them_is() -> None:
-    """Minutes for days that are made, readings of silver for steps below a minute, what has landed for its days."""
+    """Minutes for days that are made, readings of silver for steps below a minute, what has landed for its
+    days."""
     outlook = Outlook(frozenset(DAYS), frozenset({TODAY}), {MINUTES: frozenset(DAYS[:-2])})
     minutes, silver, live = text("series_minutes"), of_silver("series_readings"), text("series_readings")
     assert list(runs(outlook, DAYS, is_of_minutes=True)) == [

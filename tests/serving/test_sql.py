@@ -1,4 +1,5 @@
-"""SQL over the network: it answers, and whatever is tried ends in a clear refusal while others are answered."""
+"""SQL over the network: it answers, and whatever is tried ends in a clear refusal while others are
+answered."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +26,10 @@ def asked(fleet_settings: Settings) -> Iterator[Api]:
 
 def test_a_question_is_answered(asked: Api) -> None:
     """With the live tail; as JSON, CSV or Arrow."""
-    sql = "select vehicle_id, max(value) as top from silver.signals_live where signal = 'speed' group by all order by all"
+    sql = (
+        "select vehicle_id, max(value) as top from silver.signals_live "
+        "where signal = 'speed' group by all order by all"
+    )
     answer = asked.post("/sql", json={"sql": sql})
     assert answer.status_code == 200, answer.text
     assert answer.json()["rows"][0] == {"vehicle_id": "N1", "top": 200.0}

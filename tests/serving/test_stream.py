@@ -105,10 +105,10 @@ def test_a_change_is_on_the_wire_within_a_second(own: Scene) -> None:
 
 
 def test_a_change_is_told_once(own: Scene) -> None:
-    """Although looks overlap; and again when it changes, also where the written time stays, because the clock of
-    another sink is behind."""
-    now = time.time_ns() // 1000
+    """Although looks overlap; and again when it changes, also where the written time stays, because another
+    sink has a clock that is behind."""
     with api(own.settings) as client, listening(client) as listener:
+        now = time.time_ns() // 1000
         own.write("N1", {"speed": 1.0}, written_us=now)
         assert listener.until("N1")["speed"] == 1.0
         own.write("N2", {"speed": 9.0})
@@ -168,7 +168,8 @@ def test_a_rebuilt_collection_is_followed(own: Scene) -> None:
     own.write("N1", {"speed": 1.0})
     with api(own.settings) as client, listening(client) as listener:
         rebuilt = own.state.at("rebuilt")
-        assert (found := own.state.read("N1")) is not None
+        found = own.state.read("N1")
+        assert found is not None
         rebuilt.write([found])
         own.state.replace_with(rebuilt)
         own.write("N1", {"speed": 2.0}, NOON.replace(hour=13))
