@@ -25,6 +25,7 @@ from ingest.gateway.settings import GatewaySettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from orchestration.settings import OrchestrationSettings
+from serving.settings import ServingSettings
 from transforms.settings import TransformSettings
 
 PREFIX = "FLEETLAKE_"
@@ -95,6 +96,7 @@ class Settings(BaseSettings):
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
     http: HttpSettings = HttpSettings()
+    serving: ServingSettings = ServingSettings()
 
     @field_validator("contracts", mode="before")
     @classmethod

@@ -55,6 +55,7 @@ COMMANDS = {
     "redecode": Entry(ASK, "redecode", "redecode", "Silver again, after a contract was corrected."),
     "trace": Entry(ASK, "trace", "trace", "The Kafka messages behind a row."),
     "warehouse": Entry(ASK, "warehouse", "app", "The marts as one DuckDB file."),
+    "serve": Entry(ASK, "serve", "serve", "The read API and the live page, over HTTP."),
     "sql": Entry(ASK, "sql", "sql", "Ask the lake a question in SQL."),
     "export": Entry(ASK, "export", "export", "A table, or a part of it, as a file."),
     "state": Entry(ASK, "state", "state", "The latest state of a vehicle, or of all."),
