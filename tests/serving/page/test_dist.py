@@ -16,6 +16,8 @@ NAMES_ONLY = {
     b"www.w3.org",  # names of XML namespaces
     b"maplibre.org",  # the credit below the map: a link that a person may follow
     b"github.com",  # in texts of errors
+    b"wiki.openstreetmap.org",  # in the text of the error that there is no WebGL
+    b"maplibre.invalid",  # the base that MapLibre resolves relative addresses against
 }
 """Hosts that stand in the files and are never asked."""
 

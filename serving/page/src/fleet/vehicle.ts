@@ -75,7 +75,7 @@ export function change(vehicle: Vehicle, event: StateChange, drawnAt: number): v
 }
 
 function adopt(vehicle: Vehicle, latest: LatestProperties, time: number): void {
-  vehicle.time = time;
+  vehicle.time = Math.max(vehicle.time ?? time, time);
   vehicle.speed = latest.speed;
   vehicle.soc = latest.soc;
   vehicle.ignition = latest.ignition === null ? null : Boolean(latest.ignition);

@@ -41,7 +41,7 @@ export class FleetMap {
   private readonly map: MapLibre;
   private readonly marker: Marker;
   private seen: readonly Seen[] = [];
-  private chosen: Vehicle | null = null| null = null;
+  private chosen: Vehicle | null = null;
   private isMarked = false;
   private isReady = false;
   private isDue = true;
@@ -90,10 +90,12 @@ export class FleetMap {
     this.fly({ center: lngLat(vehicle.motion.to), zoom: Math.max(this.map.getZoom(), CLOSE_ZOOM) });
   }
 
-  fit(): void {
+  /** Brings them all into view; false where none has a position. */
+  fit(): boolean {
     const bounds = new LngLatBounds();
     for (const { vehicle } of this.seen) if (vehicle.motion) bounds.extend(lngLat(vehicle.motion.to));
     this.fitTo(bounds);
+    return !bounds.isEmpty();
   }
 
   /** A trip's way, or none. */
@@ -108,6 +110,7 @@ export class FleetMap {
 
   /** After the theme has changed. */
   paint(): void {
+    if (!this.isReady) return;
     for (const [layer, property, value] of paints()) this.map.setPaintProperty(layer, property as never, value as never);
   }
 

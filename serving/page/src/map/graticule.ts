@@ -18,10 +18,10 @@ export function stepFor(degreesAcross: number): number {
   return STEPS.find((step) => degreesAcross / step >= LINES_ACROSS) ?? 0.001;
 }
 
-export function graticule(box: Box): FeatureCollection<LineString | Point> {| Point, { text?: string }> {
+export function graticule(box: Box): FeatureCollection<LineString | Point> {
   const step = stepFor(box.east - box.west);
   const [south, north] = [Math.max(-POLE, box.south), Math.min(POLE, box.north)];
-  const features: Feature<LineString | Point>[]| Point, { text?: string }>[] = [];
+  const features: Feature<LineString | Point>[] = [];
   for (const longitude of multiples(box.west, box.east, step)) {
     features.push(line([longitude, south], [longitude, north]));
     features.push(label([longitude, south], degrees(wrapped(longitude), step, "E", "W"), "south"));

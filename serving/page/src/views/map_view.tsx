@@ -1,6 +1,7 @@
 /** The map with the fleet, its list, and the chosen vehicle. It stays alive behind other views, where it was. */
 
 import { useSignalEffect } from "@preact/signals";
+import { GPUInitializationError } from "maplibre-gl";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { inWords } from "../api/problem";
 import { trip } from "../api/routes";
@@ -59,8 +60,9 @@ function tryMap(container: HTMLElement): FleetMap | null {
       isStill: () => reducedMotion.matches,
       onPick: (vehicle) => go({ vehicle, trip: null }),
     });
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof GPUInitializationError) return null;
+    throw error;
   }
 }
 
@@ -75,9 +77,8 @@ function Drawn({ map, onTrouble }: { map: FleetMap; onTrouble: (trouble: string 
     const { vehicle } = place.value;
     map.choose(vehicle === null ? null : (fleet.vehicles.get(vehicle) ?? null));
     if (chosen.value.length === 0 || fitted.current === fleetName.value) return;
-    const isFirst = fitted.current === undefined;
-    fitted.current = fleetName.value;
-    if (!isFirst || vehicle === null) map.fit();
+    const leavesToVehicle = fitted.current === undefined && vehicle !== null;
+    if (leavesToVehicle || map.fit()) fitted.current = fleetName.value;
   });
 
   useEffect(() => map.paint(), [look]);
