@@ -79,7 +79,7 @@ class Handler(SimpleHTTPRequestHandler):
     def _json(self, document: object, status: HTTPStatus = HTTPStatus.OK) -> None:
         body = json.dumps(document).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json" if status.is_success else "application/problem+json")
+        self.send_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

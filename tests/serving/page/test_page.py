@@ -24,7 +24,7 @@ VIEWS = ("map", "anomalies", "alerts", "trips", "charging", "quality", "pipeline
 ACCENT = (0x0B, 0x6E, 0x6E)
 MANY = 10_000
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 20_000
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 AXE = Path(__file__).parents[3] / "serving" / "page" / "node_modules" / "axe-core" / "axe.min.js"

@@ -12,7 +12,7 @@ export function withLive(rows: readonly SignalRow[], live: ReadonlyMap<string, R
   const shown = rows.map((row): ShownSignal => {
     const reading = live.get(row.signal);
     if (reading === undefined || reading.time <= Date.parse(row.time)) return { ...row, isNewer: false };
-    return { ...row, ...unlocated(reading), isNewer: true };
+    return { ...row, ...unlocated(reading), sensor: null, isNewer: true };
   });
   const known = new Set(rows.map(({ signal }) => signal));
   for (const [signal, reading] of live) {

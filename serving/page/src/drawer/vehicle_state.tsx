@@ -20,7 +20,9 @@ const nothingOf = (id: string): Answer => ({ vehicle_id: id, fleet: null, at: nu
 /** A vehicle of the registry that never sent is no error. */
 async function stateOf(id: string, abort: AbortSignal): Promise<Answer> {
   try {
-    return await vehicleState(id, abort);
+    const state = await vehicleState(id, abort);
+    fleet.learn(state);
+    return state;
   } catch (error) {
     if (error instanceof Refused && error.status === 404) return nothingOf(id);
     throw error;

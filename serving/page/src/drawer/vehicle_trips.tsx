@@ -6,7 +6,7 @@ import type { Trip } from "../api/shapes";
 import { serverNow } from "../clock";
 import { duration } from "../format/age";
 import { startOfDay } from "../format/moment";
-import { quantity } from "../format/quantity";
+import { number, quantity } from "../format/quantity";
 import { go, place } from "../location";
 import { Empty, Shown } from "../parts/notice";
 import { useListing } from "../parts/listing";
@@ -69,7 +69,7 @@ function TripButton({ trip }: { trip: Trip }) {
         {quantity(trip.distance_km, "km")} in {duration(trip.duration_s)}
       </span>
       <span class="soft">
-        top {quantity(trip.top_speed_kmh, "km/h", 0)}, battery {quantity(trip.soc_start, "%", 0)} → {quantity(trip.soc_end, "%", 0)}
+        top {quantity(trip.top_speed_kmh, "km/h", 0)}, {number(trip.soc_start, 0)} → {quantity(trip.soc_end, "%", 0)}
       </span>
       <span class="action">{isChosen ? "Hide" : "Show on the map"}</span>
     </button>

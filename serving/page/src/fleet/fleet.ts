@@ -3,10 +3,10 @@
 import { batch, signal } from "@preact/signals";
 import { inWords } from "../api/problem";
 import { fleetLatest, vehicles } from "../api/routes";
-import type { FleetLatest, StateChange, VehicleRow } from "../api/shapes";
+import type { FleetLatest, StateChange, VehicleRow, VehicleState } from "../api/shapes";
 import type { Receiver } from "../stream/connection";
 import type { ServerEvent } from "../stream/parser";
-import { change, place, register, unheardOf, type Vehicle } from "./vehicle";
+import { change, learn, place, register, unheardOf, type Vehicle } from "./vehicle";
 
 const TELL_EVERY_MS = 250;
 
@@ -41,6 +41,12 @@ export class Fleet implements Receiver {
   listen(listener: Listener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** What the answer of a vehicle's state says. */
+  learn(state: VehicleState): void {
+    learn(this.vehicle(state.vehicle_id), state.signals);
+    this.tell();
   }
 
   private async load(): Promise<void> {

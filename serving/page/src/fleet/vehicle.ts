@@ -1,6 +1,6 @@
 /** What the page knows of one vehicle, and how a state change alters it: an older value never replaces a newer one. */
 
-import type { LatestProperties, StateChange, Value, VehicleRow } from "../api/shapes";
+import type { LatestProperties, SignalRow, StateChange, Value, VehicleRow } from "../api/shapes";
 import { type Activity, activityOf } from "./activity";
 import { type Motion, moveTo, type Position, standing } from "./motion";
 
@@ -19,7 +19,7 @@ export interface Vehicle {
   speed: number | null;
   soc: number | null;
   ignition: boolean | null;
-  /** Values that came by the stream since the page was opened. */
+  /** The newest values that the page has heard of, by the stream or by asking. */
   live: Map<string, Reading>;
 }
 
@@ -57,13 +57,21 @@ export function place(vehicle: Vehicle, latest: LatestProperties, position: Posi
   return true;
 }
 
+/** As of the answer of a vehicle's state: it knows more signals than a point of the map. */
+export function learn(vehicle: Vehicle, rows: readonly SignalRow[]): void {
+  for (const { signal, value, time } of rows) keep(vehicle, signal, value, Date.parse(time));
+}
+
+function keep(vehicle: Vehicle, signal: string, value: Value, time: number): void {
+  if (time >= (vehicle.live.get(signal)?.time ?? 0)) vehicle.live.set(signal, { value, time });
+}
+
 /** As of an event of the stream; `drawnAt` is the clock of the animation. */
 export function change(vehicle: Vehicle, event: StateChange, drawnAt: number): void {
   const time = Date.parse(event.time);
   vehicle.fleet = event.fleet ?? vehicle.fleet;
   for (const [name, reading] of Object.entries(event.signals)) {
-    const read = Date.parse(reading.time);
-    if (read >= (vehicle.live.get(name)?.time ?? 0)) vehicle.live.set(name, { value: reading.value, time: read });
+    keep(vehicle, name, reading.value, Date.parse(reading.time));
   }
   if (vehicle.time !== null && time < vehicle.time) return;
   adopt(vehicle, event, time);

@@ -82,11 +82,11 @@ export class FleetMap {
     this.isDue = true;
   }
 
-  /** Marks this vehicle; it is brought into view when it is another than before. */
-  choose(vehicle: Vehicle | null): void {
+  /** Marks this vehicle; with `isSought` it is brought into view when it is another than before. */
+  choose(vehicle: Vehicle | null, isSought: boolean): void {
     const isNew = vehicle !== null && vehicle !== this.chosen;
     this.chosen = vehicle;
-    if (!isNew || vehicle.motion === null) return;
+    if (!isNew || !isSought || vehicle.motion === null) return;
     this.fly({ center: lngLat(vehicle.motion.to), zoom: Math.max(this.map.getZoom(), CLOSE_ZOOM) });
   }
 

@@ -24,7 +24,7 @@ export function graticule(box: Box): FeatureCollection<LineString | Point> {
   const features: Feature<LineString | Point>[] = [];
   for (const longitude of multiples(box.west, box.east, step)) {
     features.push(line([longitude, south], [longitude, north]));
-    features.push(label([longitude, south], degrees(wrapped(longitude), step, "E", "W"), "south"));
+    features.push(label([longitude, north], degrees(wrapped(longitude), step, "E", "W"), "north"));
   }
   for (const latitude of multiples(south, north, step)) {
     features.push(line([box.west, latitude], [box.east, latitude]));

@@ -38,7 +38,7 @@ const layers: LayerSpecification[] = [
   { id: "shore", type: "line", source: "land", paint: { "line-width": 1 } },
   { id: "borders", type: "line", source: "borders", paint: { "line-width": 0.8, "line-dasharray": [3, 2] } },
   { id: "graticule", type: "line", source: "graticule", paint: { "line-width": 1 } },
-  degreesAt("south", [0, -0.5], "bottom"),
+  degreesAt("north", [0, 0.5], "top"),
   degreesAt("west", [0.5, 0], "left"),
   {
     id: "track",
@@ -69,12 +69,12 @@ const layers: LayerSpecification[] = [
     source: "fleet",
     minzoom: NAMES_FROM_ZOOM,
     filter: ["!", ["has", "point_count"]],
-    layout: { "text-field": ["get", "id"], "text-font": FONT, "text-size": 11, "text-anchor": "top", "text-offset": [0, 0.9], "text-optional": true },
+    layout: { "text-field": ["get", "id"], "text-font": FONT, "text-size": 11, "text-anchor": "top", "text-offset": [0, 1.5], "text-optional": true },
     paint: { "text-halo-width": 1.5 },
   },
 ];
 
-function degreesAt(edge: string, offset: [number, number], anchor: "bottom" | "left"): LayerSpecification {
+function degreesAt(edge: string, offset: [number, number], anchor: "top" | "left"): LayerSpecification {
   return {
     id: `degrees-${edge}`,
     type: "symbol",
@@ -98,7 +98,7 @@ export function paints(): Paint[] {
     ["shore", "line-color", colour("map-shore")],
     ["borders", "line-color", colour("map-border")],
     ["graticule", "line-color", colour("map-line")],
-    ...["south", "west"].flatMap((edge): Paint[] => [
+    ...["north", "west"].flatMap((edge): Paint[] => [
       [`degrees-${edge}`, "text-color", colour("map-degrees")],
       [`degrees-${edge}`, "text-halo-color", colour("map-land")],
     ]),

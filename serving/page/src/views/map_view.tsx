@@ -4,7 +4,7 @@ import { useSignalEffect } from "@preact/signals";
 import { GPUInitializationError } from "maplibre-gl";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { inWords } from "../api/problem";
-import { trip } from "../api/routes";
+import { trip as wayOf } from "../api/routes";
 import { Drawer } from "../drawer/drawer";
 import { chosen, fleetName } from "../fleet/choice";
 import { fleet } from "../fleet/fleet";
@@ -74,8 +74,8 @@ function Drawn({ map, onTrouble }: { map: FleetMap; onTrouble: (trouble: string 
 
   useSignalEffect(() => {
     map.show(chosen.value);
-    const { vehicle } = place.value;
-    map.choose(vehicle === null ? null : (fleet.vehicles.get(vehicle) ?? null));
+    const { vehicle, trip } = place.value;
+    map.choose(vehicle === null ? null : (fleet.vehicles.get(vehicle) ?? null), trip === null);
     if (chosen.value.length === 0 || fitted.current === fleetName.value) return;
     const leavesToVehicle = fitted.current === undefined && vehicle !== null;
     if (leavesToVehicle || map.fit()) fitted.current = fleetName.value;
@@ -87,7 +87,7 @@ function Drawn({ map, onTrouble }: { map: FleetMap; onTrouble: (trouble: string 
     onTrouble(null);
     if (tripId === null) return map.track(null);
     const abort = new AbortController();
-    trip(tripId, abort.signal)
+    wayOf(tripId, abort.signal)
       .then((track) => {
         map.track(track);
         if (track.geometry === null) onTrouble("This trip has no positions: there is no way to draw.");

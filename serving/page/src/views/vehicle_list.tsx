@@ -17,15 +17,13 @@ export function VehicleList() {
   return (
     <aside class="list" aria-label="Vehicles">
       <div class="filters">
-        <label>
-          <span class="unseen">Search for a vehicle</span>
-          <input
-            type="search"
-            placeholder="Search for a vehicle"
-            value={search.value}
-            onInput={(event) => (search.value = event.currentTarget.value)}
-          />
-        </label>
+        <input
+          type="search"
+          aria-label="Search for a vehicle"
+          placeholder="Search for a vehicle"
+          value={search.value}
+          onInput={(event) => (search.value = event.currentTarget.value)}
+        />
         <FleetFilter />
         <ActivityFilter />
       </div>
@@ -37,17 +35,18 @@ export function VehicleList() {
 function FleetFilter() {
   if (fleetNames.value.length === 0) return null;
   return (
-    <label>
-      <span class="unseen">Fleet</span>
-      <select value={fleetName.value ?? ""} onChange={(event) => (fleetName.value = event.currentTarget.value || null)}>
-        <option value="">All fleets</option>
-        {fleetNames.value.map((name) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </select>
-    </label>
+    <select
+      aria-label="Fleet"
+      value={fleetName.value ?? ""}
+      onChange={(event) => (fleetName.value = event.currentTarget.value || null)}
+    >
+      <option value="">All fleets</option>
+      {fleetNames.value.map((name) => (
+        <option key={name} value={name}>
+          {name}
+        </option>
+      ))}
+    </select>
   );
 }
 
