@@ -43,6 +43,23 @@ class Window:
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
+    def await_text(self, selector: str, text: str) -> float:
+        """When the element began with the text, by the clock of the machine: seen in the page, without a poll."""
+        seen: float = self.page.evaluate(
+            """([selector, text]) => new Promise((resolve) => {
+                const look = () => {
+                    if (!document.querySelector(selector)?.textContent.startsWith(text)) return;
+                    observer.disconnect();
+                    resolve(Date.now() / 1000);
+                };
+                const observer = new MutationObserver(look);
+                observer.observe(document.body, {subtree: true, childList: true, characterData: true});
+                look();
+            })""",
+            [selector, text],
+        )
+        return seen
+
     def pixels_like(self, colour: tuple[int, int, int], tolerance: int = 12) -> int:
         """How many pixels of the map have about this colour."""
         picture = Image.open(BytesIO(self.page.locator(".map-place").screenshot())).convert("RGB")
@@ -70,8 +87,12 @@ class Window:
 
 @contextmanager
 def window(browser: Browser, address: str, **options: Any) -> Iterator[Window]:
-    """With an own session; at the end nothing may have been complained about."""
-    context = browser.new_context(**{"viewport": DESKTOP, "color_scheme": "light", **options})
+    """With an own session, and still unless asked otherwise: software draws slowly.
+
+    At the end nothing may have been complained about.
+    """
+    chosen = {"viewport": DESKTOP, "color_scheme": "light", "reduced_motion": "reduce", **options}
+    context = browser.new_context(**chosen)
     opened = Window(context.new_page(), address)
     yield opened
     context.close()

@@ -43,7 +43,7 @@ export function VehicleState({ id }: { id: string }) {
             <>
               <label class="check">
                 <input type="checkbox" checked={withSources} onChange={() => setWithSources(!withSources)} />
-                Show the Kafka record of each value
+                Show the Kafka record of each value (topic/partition/offset)
               </label>
               <Signals signals={signals} withSources={withSources} />
             </>
@@ -65,7 +65,6 @@ function Signals({ signals, withSources }: { signals: ShownSignal[]; withSources
               Value
             </th>
             <th scope="col">Age</th>
-            {withSources && <th scope="col">Topic / partition / offset</th>}
           </tr>
         </thead>
         <tbody>
@@ -74,12 +73,12 @@ function Signals({ signals, withSources }: { signals: ShownSignal[]; withSources
               <th scope="row">
                 {title(row.signal)}
                 {row.sensor !== null && <small> {row.sensor}</small>}
+                {withSources && <div>{row.isNewer ? <span class="soft">record asked for…</span> : <Source {...row} />}</div>}
               </th>
               <td class="number">{reading(row.signal, row.value, row.unit)}</td>
               <td class="age">
                 <Age time={row.time} />
               </td>
-              {withSources && <td>{row.isNewer ? <span class="soft">asked for…</span> : <Source {...row} />}</td>}
             </tr>
           ))}
         </tbody>

@@ -29,6 +29,8 @@ setWorkerUrl(workerUrl);
 const FEW = 300;
 const FEW_EVERY_MS = 60;
 const MANY_EVERY_MS = 250;
+/** A machine whose frames take long, as without a graphics card, is given time for the rest of the page. */
+const FRAMES_BETWEEN = 4;
 const CLOSE_ZOOM = 13;
 const MARGIN_PX = 60;
 
@@ -46,6 +48,9 @@ export class FleetMap {
   private isReady = false;
   private isDue = true;
   private drawnAt = 0;
+  private stepAt = 0;
+  /** How long a frame took of late. */
+  private frameMs = 16;
   private frame = 0;
 
   constructor(
@@ -133,8 +138,11 @@ export class FleetMap {
   }
 
   private step(time: number): void {
+    this.frameMs += (Math.min(time - this.stepAt, MANY_EVERY_MS) - this.frameMs) / 8;
+    this.stepAt = time;
     this.moveMarker(time);
-    if (time - this.drawnAt < (this.seen.length <= FEW ? FEW_EVERY_MS : MANY_EVERY_MS)) return;
+    const every = this.seen.length <= FEW ? FEW_EVERY_MS : MANY_EVERY_MS;
+    if (time - this.drawnAt < Math.max(every, this.frameMs * FRAMES_BETWEEN)) return;
     if (!this.isDue && this.options.isStill()) return;
     const points = this.points(time);
     if (!this.isDue && !points.isAnyMoving) return;
