@@ -1,4 +1,4 @@
-"""Chromium for tests that look at pages: found where it is installed, without a window, drawing without a GPU."""
+"""Chromium for tests that look at pages: found where it is installed, without a window and without a GPU."""
 
 import os
 import shutil
@@ -11,11 +11,16 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.real_services import REQUIRED
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-WITHOUT_GPU = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist")
+WITHOUT_GPU = (
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+)
 """Maps are drawn with WebGL, which `--disable-gpu` alone takes away."""
 
 SCREENSHOTS = os.environ.pop("FLEETLAKE_SCREENSHOTS", None)
-"""A folder that gets pictures of what tests look at. Taken away: it is no setting, and commands would name it as wrong."""
+"""A folder that gets pictures of what tests look at. It is no setting: commands would name it as wrong."""
 
 
 def chromium_program(config: pytest.Config) -> str:

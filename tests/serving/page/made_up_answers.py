@@ -52,7 +52,8 @@ class Answers:
         cars, begin = list(self.fleet.cars.values()), int(query.get("cursor", 0))
         end = begin + int(query.get("limit", 100))
         rows = [
-            {"vehicle_id": c.id, "fleet": c.fleet, "model": "Twizy", "last_time": iso(c.time)} for c in cars[begin:end]
+            {"vehicle_id": c.id, "fleet": c.fleet, "model": "Twizy", "last_time": iso(c.time)}
+            for c in cars[begin:end]
         ]
         parked = {"vehicle_id": "NEVER_SENT", "fleet": "north", "model": None, "last_time": None}
         if end < len(cars):
@@ -88,7 +89,13 @@ class Answers:
             points.append({"time": iso(begin), "readings": 10, **near})
             begin += timedelta(seconds=step)
         unit = "km/h" if query["signal"] == "speed" else "%"
-        return {"vehicle_id": car.id, "signal": query["signal"], "unit": unit, "step_s": step, "points": points}
+        return {
+            "vehicle_id": car.id,
+            "signal": query["signal"],
+            "unit": unit,
+            "step_s": step,
+            "points": points,
+        }
 
     def _trip(self, car: Car, number: int) -> Json:
         start = self.fleet.begin - number * HOUR / 2 - timedelta(minutes=25)
@@ -162,14 +169,25 @@ class Answers:
             "points": 60,
         }
         cars = [name for name in self.fleet.cars if query.get("vehicle") in (None, name)]
-        return {"charging_sessions": [{"vehicle_id": name} | shared for name in cars[:40]], "next_cursor": None}
+        return {
+            "charging_sessions": [{"vehicle_id": name} | shared for name in cars[:40]],
+            "next_cursor": None,
+        }
 
     def quality(self, query: Query) -> Json:
         day = self.fleet.begin.date().isoformat()
         counts = {"readings": 120_034, "vehicles": 14, "duplicates": 12, "conflicts": 0, "gaps": 3}
         late = {"late_p50_s": 0.4, "late_p99_s": 12.5, "ahead": 0, "ahead_max_s": None, "interval_p50_s": 1.0}
         rows = [
-            {"source": "car", "signal": signal, "ingest_date": day, **counts, **late, "rejected": bad, "out_of_range": bad}
+            {
+                "source": "car",
+                "signal": signal,
+                "ingest_date": day,
+                **counts,
+                **late,
+                "rejected": bad,
+                "out_of_range": bad,
+            }
             for signal, bad in ((None, 0), ("speed", 41), ("soc", 0), ("latitude", 7))
         ]
         return {"quality": rows, "next_cursor": None}
@@ -186,7 +204,12 @@ class Answers:
                 {"sink": "routes", "lag": None, "is_running": None},
             ],
             "layers": [
-                {"layer": name, "newest_time": iso(now - timedelta(seconds=age)), "age_s": age, "rows_per_s": rate}
+                {
+                    "layer": name,
+                    "newest_time": iso(now - timedelta(seconds=age)),
+                    "age_s": age,
+                    "rows_per_s": rate,
+                }
                 for name, age, rate in (("bronze", 1.2, 812.4), ("silver", 34.0, 640.0), ("gold", 95.0, None))
             ],
             "rejected": [{"source": "car", "reason": "out_of_range", "last_hour": 41}],

@@ -21,7 +21,8 @@ from tests.serving.page.made_up_fleet import MadeUpFleet
 DIST = Path(__file__).parents[3] / "serving" / "page" / "dist"
 CSP = (
     "default-src 'none'; script-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
-    "connect-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
 )
 HEARTBEAT_SECONDS = 1.0
 
@@ -85,7 +86,9 @@ class Handler(SimpleHTTPRequestHandler):
         self.wfile.write(body)
 
     def _problem(self, status: HTTPStatus, kind: str) -> None:
-        self._json({"type": f"urn:fleetlake:problem:{kind}", "status": status, "detail": "MongoDB is away"}, status)
+        self._json(
+            {"type": f"urn:fleetlake:problem:{kind}", "status": status, "detail": "MongoDB is away"}, status
+        )
 
     def _stream(self) -> None:
         last_id = self.headers.get("Last-Event-ID")

@@ -91,7 +91,9 @@ class MadeUpFleet:
         self.events: deque[tuple[int, str]] = deque(maxlen=KEPT_EVENTS)
         self.next_id = 1
         for back in range(0, 400, 25):
-            self.find_anomaly(f"CAR_{back % self.size + 1:03}", KINDS[back // 25 % 2], self.begin - timedelta(seconds=back))
+            self.find_anomaly(
+                f"CAR_{back % self.size + 1:03}", KINDS[back // 25 % 2], self.begin - timedelta(seconds=back)
+            )
 
     def _car(self, number: int) -> Car:
         is_driving = number % 3 != 2
@@ -133,7 +135,9 @@ class MadeUpFleet:
     def tell(self, car: Car) -> None:
         """Its state as an event of the stream."""
         latitude, longitude = car.place
-        signals = {name: {"value": value, "time": iso(car.time)} for name, (value, _) in car.signals().items()}
+        signals = {
+            name: {"value": value, "time": iso(car.time)} for name, (value, _) in car.signals().items()
+        }
         event = car.latest() | {"latitude": latitude, "longitude": longitude, "signals": signals}
         with self.changed:
             self.events.append((self.next_id, json.dumps(event)))

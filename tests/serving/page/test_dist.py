@@ -9,7 +9,15 @@ import pytest
 
 PAGE = Path(__file__).parents[3] / "serving" / "page"
 DIST = PAGE / "dist"
-SOURCES = ("index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "public", "src")
+SOURCES = (
+    "index.html",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "vite.config.ts",
+    "public",
+    "src",
+)
 
 ADDRESS = re.compile(rb"""(?:https?:)?//([a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,})""", re.IGNORECASE)
 NAMES_ONLY = {
@@ -25,7 +33,9 @@ NAMES_ONLY = {
 def source_files() -> list[Path]:
     """Everything that the built page is made of."""
     found = [PAGE / name for name in SOURCES]
-    return [file for path in found for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()]
+    return [
+        file for path in found for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()
+    ]
 
 
 def sources_hash() -> str:
@@ -66,7 +76,11 @@ def test_its_document_loads_only_files_that_are_there() -> None:
 
 def test_every_file_is_loaded_from_somewhere() -> None:
     """Nothing is left of an older build."""
-    texts = [file.read_text(errors="replace") for file in DIST.rglob("*") if file.suffix in {".html", ".js", ".css"}]
+    texts = [
+        file.read_text(errors="replace")
+        for file in DIST.rglob("*")
+        if file.suffix in {".html", ".js", ".css"}
+    ]
     assets = [file.name for file in (DIST / "assets").iterdir()]
     assert [name for name in assets if not any(name in text for text in texts)] == []
 

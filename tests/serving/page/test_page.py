@@ -178,7 +178,9 @@ def test_an_anomaly_appears_by_itself(seen: Window, api: MadeUpApi) -> None:
     expect(first).to_contain_text("car.telemetry.v1/1/")
 
 
-def test_a_lost_connection_is_said_and_resumed_where_it_broke(browser: Browser, api: MadeUpApi, address: str) -> None:
+def test_a_lost_connection_is_said_and_resumed_where_it_broke(
+    browser: Browser, api: MadeUpApi, address: str
+) -> None:
     """What happened meanwhile is there afterwards, and what is shown meanwhile is called old."""
     with window(browser, address) as seen:
         seen.go()

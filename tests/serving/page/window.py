@@ -1,4 +1,4 @@
-"""A window on the live page that notices what it must never do: complain, ask another server, or lock anybody out."""
+"""A window on the live page that notices what it must never do: complain, ask elsewhere, lock anybody out."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
 
 PATIENCE_MS = 20_000
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
@@ -25,9 +25,13 @@ class Window:
         self.page, self.address = page, address
         self.complaints: list[str] = []
         page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._watch(request.url))
+
+    def _hear(self, said: ConsoleMessage) -> None:
+        if said.type == "error":
+            self.complaints.append(said.text)
 
     def _watch(self, url: str) -> None:
         if not url.startswith((self.address, "data:", f"blob:{self.address}")):
@@ -44,7 +48,7 @@ class Window:
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
     def await_text(self, selector: str, text: str) -> float:
-        """When the element began with the text, by the clock of the machine: seen in the page, without a poll."""
+        """When the element began with the text, by the machine's clock: seen in the page, without a poll."""
         seen: float = self.page.evaluate(
             """([selector, text]) => new Promise((resolve) => {
                 const look = () => {
