@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PYTEST_SLOW := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock acceptance bench real-services mongo-conformance clean
+.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock page acceptance bench real-services mongo-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -62,6 +62,10 @@ lock: $(VENV)/bin/uv ## pin every dependency with its hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--group spark --constraint requirements.txt --custom-compile-command 'make lock' \
 		--output-file requirements-spark.txt
+
+page: ## build the live page from its sources, and test it (Node 20.19 or newer); the result is committed
+	@command -v npm >/dev/null || { echo "the page is built with Node (20.19 or newer), and there is no npm on the PATH" >&2; exit 1; }
+	@cd serving/page && npm ci --no-audit --no-fund && npm test && npm run build
 
 $(VENV)/bin/uv:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -1,0 +1,70 @@
+/** Charging sessions, of all vehicles or of one. */
+
+import { useState } from "preact/hooks";
+import { chargingSessions } from "../api/routes";
+import type { ChargingSession } from "../api/shapes";
+import { duration } from "../format/age";
+import { number } from "../format/quantity";
+import { hashOf, place } from "../location";
+import { useListing } from "../parts/listing";
+import { Empty, Shown } from "../parts/notice";
+import { LIST_SPANS, spanOf, SpanSwitch } from "../parts/spans";
+import { type Column, Table } from "../parts/table";
+import { Moment } from "../parts/when";
+import { VehicleField } from "./vehicle_field";
+
+const PAGE = 200;
+
+const columns: Column<ChargingSession>[] = [
+  {
+    title: "Vehicle",
+    by: (row) => row.vehicle_id,
+    cell: (row) => <a href={hashOf({ view: "map", vehicle: row.vehicle_id })}>{row.vehicle_id}</a>,
+  },
+  { title: "Start", by: (row) => row.start_time, cell: (row) => <Moment time={row.start_time} /> },
+  { title: "Duration", by: (row) => row.duration_s, cell: (row) => duration(row.duration_s), isNumber: true },
+  { title: "From [%]", by: (row) => row.soc_start, cell: (row) => number(row.soc_start, 1), isNumber: true },
+  { title: "To [%]", by: (row) => row.soc_end, cell: (row) => number(row.soc_end, 1), isNumber: true },
+  { title: "Energy [kWh]", by: (row) => row.energy_kwh, cell: (row) => number(row.energy_kwh), isNumber: true },
+  { title: "Top power [kW]", by: (row) => row.power_max_kw, cell: (row) => number(row.power_max_kw, 1), isNumber: true },
+  { title: "Current", by: (row) => row.current_type, cell: (row) => row.current_type ?? "-" },
+  { title: "Found by", by: (row) => row.method, cell: (row) => row.method },
+];
+
+export function ChargingView() {
+  const [choice, setChoice] = useState(LIST_SPANS[1]!);
+  const { vehicle } = place.value;
+  const listing = useListing<ChargingSession>(
+    async (cursor, abort) => {
+      const page = await chargingSessions(vehicle, spanOf(choice), PAGE, cursor, abort);
+      return { rows: page.charging_sessions, next: page.next_cursor };
+    },
+    [vehicle, choice],
+  );
+  return (
+    <>
+      <h1>Charging</h1>
+      <section class="card" aria-label="Charging sessions">
+        <div class="row">
+          <VehicleField key={vehicle} isNeeded={false} />
+          <SpanSwitch label="How far back" choices={LIST_SPANS} chosen={choice} onChoose={setChoice} />
+        </div>
+        <Shown polled={listing} what="charging sessions">
+          {(rows) =>
+            rows.length === 0 ? (
+              <Empty>No charging sessions in this time. Choose a longer one to look further back.</Empty>
+            ) : (
+              <Table
+                caption="Charging sessions"
+                columns={columns}
+                rows={rows}
+                keyOf={(row) => `${row.vehicle_id} ${row.start_time}`}
+                onMore={listing.onMore}
+              />
+            )
+          }
+        </Shown>
+      </section>
+    </>
+  );
+}
