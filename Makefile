@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PYTEST_SLOW := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock acceptance bench real-services mongo-conformance clean
+.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock acceptance bench real-services promtool mongo-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -84,6 +84,15 @@ $(SERVICES)/minio/.built: infra/local/minio/go.mod infra/local/minio/go.sum
 	@go build -C infra/local/minio -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/minio" github.com/minio/minio
 	@touch $@
 
+promtool: $(SERVICES)/promtool/.built ## build Prometheus' checker of rules, from its Go module (Go)
+
+$(SERVICES)/promtool/.built: infra/local/promtool/go.mod infra/local/promtool/go.sum
+	@command -v go >/dev/null || { echo "promtool is built with Go (1.26 or newer), and there is no go on the PATH" >&2; exit 1; }
+	@echo "building promtool; this takes some minutes the first time"
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@go build -C infra/local/promtool -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/promtool" github.com/prometheus/prometheus/cmd/promtool
+	@touch $@
+
 $(SERVICES)/duckdb-jdbc/.built: infra/local/duckdb-jdbc/pom.xml
 	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "DuckDB's JDBC driver needs $$tool (Java 17 or newer, Maven)" >&2; exit 1; }; done
 	@echo "fetching DuckDB's JDBC driver"
@@ -115,7 +124,7 @@ acceptance: setup ## the long proofs: sinks killed under load, every kind of bad
 
 mongo-conformance: setup ## what Fleetlake expects of MongoDB, on yours: URI=mongodb://... (default: the embedded server)
 	@$(PYTEST) $(if $(URI),--mongo-uri '$(URI)') tests/conformance/mongo \
-		tests/lake/test_state.py tests/lake/test_state_marks.py
+		tests/lake/test_state.py tests/lake/test_state_marks.py tests/lake/test_alert_store.py tests/lake/test_alert_outbox.py
 
 faults: setup real-services ## break Kafka, MinIO, MongoDB and the sinks on purpose; writes docs/faults.md (CASES=..., SCALE=1, RESUME=1)
 	@$(BIN)/python -m tests.faults $(CASES) --scale $(or $(SCALE),1) --json faults.json $(if $(RESUME),--resume) $(if $(CASES),,--render docs/faults.md)

@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from broker.settings import KafkaSettings
 from fleetlake.masking import MASK, shown
+from ingest.alerts.settings import AlertSettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from orchestration.settings import OrchestrationSettings
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     mongo: MongoSettings = MongoSettings()
     ingest: IngestSettings = IngestSettings()
+    alerts: AlertSettings = AlertSettings()
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
 

@@ -84,7 +84,26 @@ class RoutesStep(StrEnum):
     """Partitions are about to be given up, and no transaction is open."""
 
 
-Step = HistoryStep | StateStep | RebuildStep | RoutesStep
+class AlertStep(StrEnum):
+    """Of alerts: how facts are judged and kept, and how webhooks are told."""
+
+    POLLED = "polled"
+    JUDGED = "judged"
+    WRITTEN = "written"
+    """What was judged is in MongoDB, with the effects that nobody was told of yet."""
+
+    TOLD = "told"
+    """Alerts and deliveries are in."""
+
+    SETTLED = "settled"
+    OFFSETS_COMMITTED = "offsets_committed"
+    SENT = "sent"
+    """A webhook has answered, and nothing says so yet."""
+
+    DELIVERED = "delivered"
+
+
+Step = HistoryStep | StateStep | RebuildStep | RoutesStep | AlertStep
 
 Steps = Callable[[Step], object]
 """Is called in the thread that did the step, before the next one is begun."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from fleetlake.commands import COMMANDS
 from fleetlake.settings import Settings
+from ingest.alerts.metrics import AlertMetrics
 from ingest.metrics import SinkMetrics
 from lake.schemas import BRONZE
 from tests.faults.__main__ import load_cases
@@ -43,7 +44,7 @@ def test_every_setting_is_documented_with_what_the_code_says_of_it() -> None:
 def test_every_metric_is_documented() -> None:
     """docs/metrics.md has one row a metric, by the name that Prometheus sees."""
     documented = set(re.findall(r"^\| `(fleetlake_\w+)`", text("docs/metrics.md"), re.MULTILINE))
-    families = SinkMetrics("history").registry.collect()
+    families = [*SinkMetrics("history").registry.collect(), *AlertMetrics().registry.collect()]
     assert documented == {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
 
