@@ -143,11 +143,9 @@ class AlertStore:
 
     # -- alerts -------------------------------------------------------------------------------------------
 
-    def apply(self, effects: Iterable[Document]) -> None:
+    def apply(self, effects: Iterable[Document], now_us: int) -> None:
         """Opens and resolves alerts, in the order given. Done again it changes nothing."""
-        operations: list[Any] = []
-        for effect in effects:
-            operations.append(_alert_operation(effect))
+        operations = [_alert_operation(effect, now_us) for effect in effects]
         if operations:
             with self._translating(ALERTS):
                 self._collection(ALERTS).bulk_write(operations, ordered=True)
@@ -171,9 +169,9 @@ class AlertStore:
             return list(self._collection(ALERTS).find({"state": "open", "webhooks": webhook}).limit(most))
 
     def forget_resolved(self, before_us: int) -> int:
-        """Removes alerts that were over before; returns how many."""
+        """Removes alerts whose end was written before; returns how many."""
         with self._translating(ALERTS):
-            wanted = {"state": "resolved", "resolved_us": {"$lt": before_us}}
+            wanted = {"state": "resolved", "written_us": {"$lt": before_us}}
             return int(self._collection(ALERTS).delete_many(wanted).deleted_count)
 
     # -- how far the sources were read --------------------------------------------------------------------
@@ -254,10 +252,11 @@ def _operation(write: TrackWrite, mark: str, now_us: int) -> Any:
     return pymongo.UpdateOne(here, {"$set": fields})
 
 
-def _alert_operation(effect: Document) -> Any:
+def _alert_operation(effect: Document, now_us: int) -> Any:
     if effect["event"] == "resolved":
         here = {"_id": effect["alert_id"], "state": "open"}
-        return pymongo.UpdateOne(here, {"$set": {"state": "resolved", "resolved_us": effect["at_us"]}})
+        change = {"state": "resolved", "resolved_us": effect["at_us"], "written_us": now_us}
+        return pymongo.UpdateOne(here, {"$set": change})
     fields = {
         "rule": effect["rule"],
         "vehicle_id": effect["vehicle_id"],
@@ -268,6 +267,7 @@ def _alert_operation(effect: Document) -> Any:
         "summary": effect["summary"],
         "severity": effect["severity"],
         "webhooks": effect["webhooks"],
+        "written_us": now_us,
     }
     return pymongo.UpdateOne({"_id": effect["alert_id"]}, {"$setOnInsert": fields}, upsert=True)
 

@@ -41,7 +41,7 @@ def store(
     monkeypatch.setenv("FLEETLAKE_DATA_DIR", str(tmp_path / "data"))
     with AlertStore(mongo_settings) as opened:
         second = {**OPENED, "alert_id": "a2", "opened_us": 9 * SECOND}
-        opened.apply([OPENED, {**OPENED, "event": "resolved", "at_us": 7 * SECOND}, second])
+        opened.apply([OPENED, {**OPENED, "event": "resolved", "at_us": 7 * SECOND}, second], 0)
         outbox = AlertOutbox(mongo_settings, opened.client)
         outbox.add([NewDelivery("d1", "ops", "opened", OPENED)], 0)
         delivery = outbox.claim("ops", 0, 1, "me")
@@ -110,11 +110,11 @@ def test_a_file_is_checked(
 
 
 SAMPLE = [
-    {"did": "v", "timestamp": 1_000, "name": "speed", "float_value": 120},
-    {"did": "v", "timestamp": 12_000, "name": "speed", "float_value": 100},
-    {"did": "v", "timestamp": 3_000, "name": "speed", "float_value": 140},
-    {"did": "w", "timestamp": 1_000, "name": "speed", "float_value": 50},
-    {"did": "v", "timestamp": 9_000, "name": "speed", "float_value": 135},
+    {"did": "v", "timestamp": 1_761_559_600_000 + 1_000, "name": "speed", "float_value": 120},
+    {"did": "v", "timestamp": 1_761_559_600_000 + 12_000, "name": "speed", "float_value": 100},
+    {"did": "v", "timestamp": 1_761_559_600_000 + 3_000, "name": "speed", "float_value": 140},
+    {"did": "w", "timestamp": 1_761_559_600_000 + 1_000, "name": "speed", "float_value": 50},
+    {"did": "v", "timestamp": 1_761_559_600_000 + 9_000, "name": "speed", "float_value": 135},
 ]
 
 
@@ -129,8 +129,8 @@ def test_a_rule_is_tried_on_a_sample(
     assert cli.run([*asked, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(each["event"], each["vehicle_id"], each["time"]) for each in found] == [
-        ("opened", "v", "1970-01-01T00:00:09.000Z"),
-        ("resolved", "v", "1970-01-01T00:00:12.000Z"),
+        ("opened", "v", "2025-10-27T10:06:49.000Z"),
+        ("resolved", "v", "2025-10-27T10:06:52.000Z"),
     ]
     assert found[0]["alert_id"] == found[1]["alert_id"]
     assert cli.run(asked) == 0
@@ -192,6 +192,7 @@ def test_a_rule_is_tried_on_the_history(
         monkeypatch.setenv(name, value)
     rules = tmp_path / "rules.yml"
     rules.write_text(HISTORY_RULES)
+    capsys.readouterr()
 
     def tried(rule: str) -> list[tuple[str, str, str]]:
         assert cli.run(["alerts", "test", rule, "--rules", str(rules), *DAY]) == 0

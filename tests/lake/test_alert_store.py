@@ -96,25 +96,25 @@ def test_who_tells_late_does_not_forget_what_came_since(store: AlertStore) -> No
 
 def test_an_alert_opens_once_and_is_over_once(store: AlertStore) -> None:
     """In whatever way its effects are repeated."""
-    store.apply([EFFECT])
-    store.apply([EFFECT, EFFECT])
+    store.apply([EFFECT], 100)
+    store.apply([EFFECT, EFFECT], 200)
     assert store.alert("a1") == {
         "_id": "a1", "rule": "fast", "vehicle_id": "v", "state": "open", "opened_us": 5, "resolved_us": None,
-        "value": 142.0, "summary": "v is fast", "severity": "warning", "webhooks": ["ops"],
+        "value": 142.0, "summary": "v is fast", "severity": "warning", "webhooks": ["ops"], "written_us": 100,
     }  # fmt: skip
     assert [each["_id"] for each in store.open_of_webhook("ops", 10)] == ["a1"]
-    store.apply([OVER])
-    store.apply([EFFECT, {**OVER, "at_us": 10}])
+    store.apply([OVER], 300)
+    store.apply([EFFECT, {**OVER, "at_us": 10}], 400)
     [alert] = store.alerts()
-    assert (alert["state"], alert["resolved_us"]) == ("resolved", 9)
+    assert (alert["state"], alert["resolved_us"], alert["written_us"]) == ("resolved", 9, 300)
     assert store.alerts("open") == store.open_of_webhook("ops", 10) == []
 
 
 def test_old_alerts_are_forgotten_when_they_are_over(store: AlertStore) -> None:
-    """Open ones stay, however old."""
-    store.apply([EFFECT, OVER, {**EFFECT, "alert_id": "a2"}])
-    assert store.forget_resolved(9) == 0
-    assert store.forget_resolved(10) == 1
+    """By when that was written, whatever their readings' times; open ones stay, however old."""
+    store.apply([EFFECT, OVER, {**EFFECT, "alert_id": "a2"}], 300)
+    assert store.forget_resolved(300) == 0
+    assert store.forget_resolved(301) == 1
     assert [each["_id"] for each in store.alerts()] == ["a2"]
 
 

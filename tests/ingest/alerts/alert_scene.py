@@ -218,8 +218,8 @@ def send_to_all_partitions(scene: AlertScene) -> int:
 
 
 def all_judged(scene: AlertScene, count: int) -> list[tuple[str, float, str]]:
-    """Once so many messages were taken, sends a reading of much later, with which none waits any more; returns
-    the alerts that must come of it, when they are there."""
+    """Once so many messages were taken, sends a reading of much later, with which none waits any more;
+    returns the alerts that must come of it, when they are there."""
     eventually(lambda: sum(scene.committed().values()) == count)
     scene.send(*((f"v{vehicle}", 500, 50.0) for vehicle in range(VEHICLES)))
     turns = [(vehicle, turn) for vehicle in range(VEHICLES) for turn in range(TURNS)]
