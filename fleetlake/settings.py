@@ -21,6 +21,7 @@ from pydantic_settings import (
 from broker.settings import KafkaSettings
 from fleetlake.masking import MASK, shown
 from fleetlake.web.settings import HttpSettings
+from ingest.alerts.settings import AlertSettings
 from ingest.gateway.settings import GatewaySettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
@@ -93,6 +94,7 @@ class Settings(BaseSettings):
     mongo: MongoSettings = MongoSettings()
     ingest: IngestSettings = IngestSettings()
     gateway: GatewaySettings = GatewaySettings()
+    alerts: AlertSettings = AlertSettings()
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
     http: HttpSettings = HttpSettings()

@@ -106,7 +106,26 @@ class GatewayStep(StrEnum):
     """The claim is this process's; its events are about to be written."""
 
 
-Step = HistoryStep | StateStep | RebuildStep | RoutesStep | GatewayStep
+class AlertStep(StrEnum):
+    """Of alerts: how facts are judged and kept, and how webhooks are told."""
+
+    POLLED = "polled"
+    JUDGED = "judged"
+    WRITTEN = "written"
+    """What was judged is in MongoDB, with the effects that nobody was told of yet."""
+
+    TOLD = "told"
+    """Alerts and deliveries are in."""
+
+    SETTLED = "settled"
+    OFFSETS_COMMITTED = "offsets_committed"
+    SENT = "sent"
+    """A webhook has answered, and nothing says so yet."""
+
+    DELIVERED = "delivered"
+
+
+Step = HistoryStep | StateStep | RebuildStep | RoutesStep | GatewayStep | AlertStep
 
 Steps = Callable[[Step], object]
 """Is called in the thread that did the step, before the next one is begun."""

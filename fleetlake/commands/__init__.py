@@ -61,6 +61,7 @@ COMMANDS = {
     "state": Entry(ASK, "state", "state", "The latest state of a vehicle, or of all."),
     "state rebuild": Entry(ASK, "audit", "state_rebuild", "Compute the state anew from the history."),
     "audit": Entry(ASK, "audit", "audit", "Prove that nothing was lost or doubled."),
+    "alerts": Entry(ASK, "alerts", "app", "Rules over what vehicles send, and their alerts."),
     "contracts": Entry(DEFINE, "contracts", "app", "What the messages of a source mean."),
     "topics": Entry(DEFINE, "topics", "app", "Create and list the Kafka topics."),
     "keys": Entry(LET_IN, "keys", "app", "API keys of the HTTP interfaces: add, list, revoke."),
