@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.model import Contract, TimeSource
+from contracts.model import Contract
+from contracts.parts import TimeSource
 from contracts.paths import steps
 from contracts.reasons import Reason
 from contracts.result import Refused
