@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fleetlake.settings import DATA_DIR_VARIABLE, Settings, child_environment
+from fleetlake.settings import DATA_DIR_VARIABLE, Settings, child_environment, variable_of
 from fleetlake.stack.child import ChildSpec
 from fleetlake.stack.dagster import STOP_SECONDS as DAGSTER_STOP_SECONDS
 from fleetlake.stack.dagster import dagster_specs
@@ -13,8 +13,8 @@ from fleetlake.stack.layout import Layout
 from fleetlake.stack.server import LOOPBACK
 
 DAGSTER, GATEWAY, API = "dagster", "gateway", "api"
-COMMANDS = {GATEWAY: "gateway", API: "serve"}
-"""The command that each HTTP interface is."""
+INTERFACES = {GATEWAY: ("gateway", "gateway"), API: ("serve", "serving")}
+"""The command that each HTTP interface is, and the section of its settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,19 @@ class Beside:
     def specs(self, settings: Settings, layout: Layout, ports: Mapping[str, int]) -> Iterator[ChildSpec]:
         """The processes, in the order of their start."""
         if self.http:
-            for name, command in COMMANDS.items():
-                yield _http_spec(name, command, layout, ports[name])
+            for name in INTERFACES:
+                yield _http_spec(name, layout, ports[name])
         if self.dagster:
             yield from dagster_specs(settings, layout, ports[DAGSTER])
 
 
-def _http_spec(name: str, command: str, layout: Layout, port: int) -> ChildSpec:
+def _http_spec(name: str, layout: Layout, port: int) -> ChildSpec:
     """On loopback, whatever address the settings have for a server of its own."""
-    options = ["--host", LOOPBACK, "--port", str(port)]
+    command, section = INTERFACES[name]
+    place = {variable_of(section, "host"): LOOPBACK, variable_of(section, "port"): str(port)}
     return ChildSpec(
         name=name,
-        command=[sys.executable, "-m", "fleetlake.cli", command, *options],
-        environment=child_environment({DATA_DIR_VARIABLE: str(layout.root)}),
+        command=[sys.executable, "-m", "fleetlake.cli", command],
+        environment=child_environment({DATA_DIR_VARIABLE: str(layout.root), **place}),
         log=layout.log(name),
     )
