@@ -2,9 +2,9 @@
 
 One `fleetlake gateway` process, as it is started on a server, and a load generator in a process of its own:
 single events, events in batches, and single events with an idempotency key. Every answer is checked, and
-every event counted is one that the broker has acknowledged. The bare producer writes the same events with the same
-settings (all replicas, idempotent, one request in flight) from a loop that does nothing else. Prints one JSON
-document.
+every event counted is one that the broker has acknowledged. The bare producer writes the same events with the
+same settings (all replicas, idempotent, one request in flight) from a loop that does nothing else.
+Prints one JSON document.
 
     python benchmarks/gateway.py
     python benchmarks/gateway.py --broker real --seconds 20

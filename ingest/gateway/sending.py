@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
-from broker.errors import BrokerError
+from broker.errors import BrokerError, MessageTooLarge
 from broker.producer import Headers, Told
 from broker.record import Written
 from contracts.problem import Kind, Problem
@@ -21,6 +21,9 @@ GRACE_SECONDS = 5.0
 
 SILENT_SECONDS = 3.0
 """Without any acknowledgement for so long, a full queue is the broker's fault and not the client's."""
+
+MOST_TRIES = 2
+"""Alone, of an event that was refused: events of other requests may still be in the same batch."""
 
 RETRY_AFTER = {"Retry-After": "1"}
 
@@ -92,11 +95,30 @@ class Sending:
         self._answered = monotonic()
 
     async def send(self, events: Sequence[Event]) -> list[Outcome]:
-        """One outcome an event, in their order. A Problem where there is no room for them now."""
+        """One outcome an event, in their order. A Problem where there is no room for them now.
+
+        Kafka refuses a batch for one event in it that is too large: whoever was refused so is tried alone.
+        """
+        began = self._monotonic()
+        outcomes = await self._together(events)
+        for place, event in enumerate(events):
+            tries = MOST_TRIES
+            while tries and isinstance(outcomes[place], MessageTooLarge) and self._has_time(began):
+                [outcomes[place]] = await self._together([event])
+                tries -= 1
+            if tries and isinstance(outcomes[place], MessageTooLarge):
+                outcomes[place] = None  # there was no time to find out
+        self._metrics.acknowledge_seconds.observe(self._monotonic() - began)
+        return outcomes
+
+    def _has_time(self, began: float) -> bool:
+        return self._monotonic() - began < self._settings.acknowledge_seconds
+
+    async def _together(self, events: Sequence[Event]) -> list[Outcome]:
         size = sum(len(event.payload) for event in events)
         self.take(len(events), size)
         waiting = Waiting(len(events), partial(self.give_back, len(events), size))
-        began, queued = self._monotonic(), 0
+        queued = 0
         for place, event in enumerate(events):
             try:
                 self._producer.send(
@@ -109,7 +131,6 @@ class Sending:
         await waiting.wait(self._settings.acknowledge_seconds + GRACE_SECONDS)
         if any(isinstance(outcome, Written) for outcome in waiting.outcomes):
             self._answered = self._monotonic()
-        self._metrics.acknowledge_seconds.observe(self._monotonic() - began)
         return waiting.outcomes
 
     def take(self, events: int, size: int) -> None:

@@ -47,7 +47,7 @@ def ask_and_die(site: GatewaySite, step: GatewayStep, asks: Sequence[Ask], log: 
 def running_until(
     site: GatewaySite, step: GatewayStep, asks: Sequence[Ask], log: Path
 ) -> Iterator[Callable[[], object]]:
-    """A gateway that runs already, asks when it is told to, and is gone after the step when the block ends."""
+    """A gateway that runs already, asks when it is told to, and is gone at the step when the block ends."""
     ready, go = log.with_suffix(".ready"), log.with_suffix(".go")
     process = forks.Process(target=_work, args=(site, step, asks, log, (ready, go)), daemon=True)
     process.start()

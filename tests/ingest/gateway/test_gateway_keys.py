@@ -137,7 +137,7 @@ def test_a_kill_while_a_killed_gateways_request_is_settled(
 def test_a_running_gateway_takes_over_what_a_killed_one_left_at_once(
     site: GatewaySite, before: GatewayStep, tmp_path: Path
 ) -> None:
-    """Its slot is free, so it is gone. A kill behind the take-over, and the third one still writes it once."""
+    """Its slot is free, so it is gone. A kill behind the take-over, and a third one still writes it once."""
     site.create_topics("sensor", partitions=2)
     asks = [("once", EVENTS)]
     with running_until(site, GatewayStep.RETAKEN, asks, tmp_path / "neighbour") as go_on:
