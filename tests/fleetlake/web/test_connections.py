@@ -252,6 +252,30 @@ def test_requests_in_one_packet_are_answered_in_order(port: int) -> None:
     assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [200, 202, 200, 202, 200]
 
 
+def test_a_head_of_a_live_stream_ends(port: int) -> None:
+    """And its connection takes the next request."""
+    head = b"HEAD /stream HTTP/1.1\r\nhost: localhost\r\n\r\n"
+    answer = talk(port, head + GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+    first, second = answer.split(b"HTTP/1.1 ")[1:]
+    assert first.startswith(b"200")
+    assert first.endswith(b"\r\n\r\n")
+    assert second.endswith(b'{"method":"GET"}')
+
+
+def test_what_a_live_stream_shows_is_written_down_while_it_goes_on(port: int, interface: Interface) -> None:
+    """Each vehicle once; the request's own line comes when the client leaves."""
+    with capture_logs() as logs:
+        with connect(port, b"GET /stream HTTP/1.1\r\nhost: localhost\r\n\r\n") as line:
+            received = b""
+            while received.count(b"event: state") < 3:
+                received += line.recv(65_536)
+            assert [each["vehicles"] for each in logs if each["event"] == "positions_read"] == [["V1"]]
+            assert [each for each in logs if each["event"] == "request"] == []
+        eventually(lambda: "request" in [each["event"] for each in logs], 5)
+    assert [each["event"] for each in logs] == ["positions_read", "request"]
+    assert interface.count("fleetlake_http_in_flight") == 0
+
+
 def test_an_idle_connection_is_closed_after_a_while(port: int) -> None:
     """Not before: a page asks again."""
     with connect(port, GET) as line:
