@@ -55,7 +55,9 @@ class EventStream(Response):
         while not self._client.is_over:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._client.something.wait(), self._heartbeat)
-            await self._body(send, self._client.take() or b": still here\nid: %d\n\n" % self._changes.newest_us)
+            await self._body(
+                send, self._client.take() or b": still here\nid: %d\n\n" % self._changes.newest_us
+            )
         await self._sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _body(self, send: Send, body: bytes) -> None:
@@ -83,8 +85,9 @@ def routes(site: Site, changes: Changes) -> APIRouter:
             **statuses(),
             200: {
                 "description": "events `state`, each with an `id` to go on from, and all that is known of "
-                "one vehicle: vehicle_id, fleet, time, latitude and longitude (degrees), speed (km/h), soc "
-                "(%), ignition, signals {name: {value, time}}. An event `reset` means: fetch anew what you show",
+                "one vehicle: vehicle_id, fleet, time, latitude and longitude (degrees), speed (km/h), "
+                "soc (%), ignition, signals {name: {value, time}}. An event `reset` means: fetch anew what "
+                "you show",
                 "content": {EVENTS: {"schema": {"type": "string"}}},
             },
         },
