@@ -31,16 +31,24 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
 import pymongo  # noqa: E402 - after the path of the checkout
+import uvicorn  # noqa: E402
+from starlette.requests import Request  # noqa: E402
+from starlette.responses import Response  # noqa: E402
 
 from benchmarks.history import BUSY_SIGNALS, TODAY, Size, fill  # noqa: E402
 from benchmarks.servers import database  # noqa: E402
+from contracts.access import ANYBODY  # noqa: E402
 from contracts.load import load_registry  # noqa: E402
+from contracts.problem import Problem  # noqa: E402
+from fleetlake.read_api import site  # noqa: E402
+from fleetlake.settings import Settings  # noqa: E402
 from fleetlake.stack.server import free_port, owns_port, spawn  # noqa: E402
 from lake.query import Warehouse  # noqa: E402
 from lake.settings import LakeSettings, MongoSettings  # noqa: E402
 from lake.state import StateStore  # noqa: E402
 from lake.state_model import Entry, VehicleState  # noqa: E402
 from lake.state_reader import StateReader  # noqa: E402
+from serving.app import read_app  # noqa: E402
 from transforms.build import Marts, build  # noqa: E402
 from transforms.load import load_models  # noqa: E402
 from transforms.plan import plan  # noqa: E402
@@ -78,8 +86,8 @@ def state_of(number: int, written_us: int, t: int = 1_773_144_000_000_000) -> Ve
 
 def fill_state(settings: MongoSettings, vehicles: int) -> None:
     with StateStore(settings) as store:
-        for first in range(0, vehicles, 1000):
-            store.write(state_of(number, now_us()) for number in range(first, min(first + 1000, vehicles)))
+        for first in range(0, vehicles, 250):
+            store.write(state_of(number, now_us()) for number in range(first, min(first + 250, vehicles)))
 
 
 def now_us() -> int:
@@ -165,16 +173,14 @@ def called(port: int, paths: list[str], clients: int, seconds: float) -> dict[st
 
 @contextmanager
 def serving(mongo: str, lake: Path, scratch: Path) -> Iterator[int]:
-    """`fleetlake serve` as it is, with its shell; without limits to a client's rate."""
+    """The application without its shell, in a process of its own."""
     port = free_port()
-    command = [sys.executable, "-m", "fleetlake.cli", "serve", "--port", str(port)]
+    command = [sys.executable, __file__, "--child", "server", "--port", str(port)]
     variables = {
         "FLEETLAKE_MONGO__URI": mongo,
         "FLEETLAKE_MONGO__DATABASE": "bench",
         "FLEETLAKE_LAKE__URI": str(lake),
         "FLEETLAKE_DATA_DIR": str(scratch / "data"),
-        "FLEETLAKE_HTTP__REQUESTS_PER_SECOND": "0",
-        "PYTHONPATH": str(ROOT),
     }
     log = scratch / "serve.log"
     server = spawn("serve", command, scratch, port, log, environment=variables, with_parent=True)
@@ -183,6 +189,22 @@ def serving(mongo: str, lake: Path, scratch: Path) -> Iterator[int]:
         yield port
     finally:
         server.stop()
+
+
+def serve(port: int) -> None:
+    """Whoever asks may do everything."""
+    with site(Settings()) as opened:
+        app = read_app(opened, exception_handlers={Problem: refused})
+
+        async def for_anybody(scope: Any, receive: Any, send: Any) -> None:
+            scope.setdefault("state", {})["principal"] = ANYBODY
+            await app(scope, receive, send)
+
+        uvicorn.run(for_anybody, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+
+
+async def refused(request: Request, problem: Problem) -> Response:
+    return Response(problem.detail, problem.status)
 
 
 # -- what is measured ---------------------------------------------------------------------------------------
@@ -299,7 +321,7 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     lake = Path(arguments.lake) if arguments.lake else scratch / "lake"
     make_lake(lake, size)
     with database(scratch) as mongo:
-        settings = MongoSettings(uri=mongo, database="bench")
+        settings = MongoSettings(uri=mongo, database="bench", timeout_s=120)
         fill_state(settings, arguments.vehicles)
         stream = looks(settings, arguments.vehicles)
         with serving(mongo, lake, scratch) as port:
@@ -320,10 +342,13 @@ def main() -> None:
     parser.add_argument("--rows-a-day", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--lake", help="a folder for the lake that is kept, and used again where it is there")
-    parser.add_argument("--child", choices=["client"], help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=["client", "server"], help=argparse.SUPPRESS)
     parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--clients", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.child == "server":
+        serve(arguments.port)
+        return
     if arguments.child:
         paths = sys.stdin.read().splitlines()
         print(json.dumps(asyncio.run(_call(arguments.port, paths, arguments.clients, arguments.seconds))))

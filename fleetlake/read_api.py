@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
 
 from contracts.access import Vehicles
 from contracts.load import load_registry
@@ -87,8 +87,12 @@ def sinks_of(settings: Settings) -> Sinks:
     registry = load_registry(settings.contracts)
     run = settings.ingest.runtime_dir
 
+    @cache
+    def kafka() -> KafkaLog:
+        return KafkaLog(settings.kafka, KAFKA_SECONDS)
+
     def look() -> Sequence[SinkState]:
-        log = KafkaLog(settings.kafka, KAFKA_SECONDS)
+        log = kafka()
         running = {card.sink for card in cards(run)} if run is not None and run.is_dir() else set()
         found = []
         for route in routes_of(registry):

@@ -87,7 +87,10 @@ class ServingSettings(BaseModel):
     sql_enabled: bool = Field(False, description="whether `POST /sql` answers")
     sql_at_once: int = Field(2, ge=1, le=64, description="processes for SQL at the same time")
     sql_seconds: float = Field(
-        10.0, gt=0, allow_inf_nan=False, description="longest time of one SQL question, from start to end"
+        20.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="longest time of one SQL question, with the 2 s that its process takes to begin",
     )
     sql_memory_mib: int = Field(
         1024,

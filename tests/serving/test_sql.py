@@ -10,10 +10,14 @@ import psutil
 import pytest
 
 from fleetlake.settings import Settings
+from lake.errors import QueryFailed, QueryRefused
+from lake.functions import OF_THE_INSIDE
+from lake.query import Warehouse
 from tests.serving.scene import PROMPT, Api, api
+from transforms.live import signals_live
 
 QUICK = PROMPT.model_copy(
-    update={"sql_seconds": 8.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2}
+    update={"sql_seconds": 30.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2}
 )
 
 
@@ -22,6 +26,13 @@ def asked(fleet_settings: Settings) -> Iterator[Api]:
     """The API with little room for SQL."""
     with api(fleet_settings.model_copy(update={"serving": QUICK})) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def warehouse(fleet_settings: Settings) -> Iterator[Warehouse]:
+    """As the process of a question has it."""
+    with Warehouse(fleet_settings.lake, signals_live, refused=OF_THE_INSIDE) as opened:
+        yield opened
 
 
 def test_a_question_is_answered(asked: Api) -> None:
@@ -130,6 +141,16 @@ BOMBS = [
 ]
 
 
+@pytest.mark.parametrize("sql", ESCAPES)
+def test_an_attempt_to_get_out_is_no_question(
+    warehouse: Warehouse, fleet_settings: Settings, sql: str
+) -> None:
+    """What the process of a question is made of refuses it."""
+    with pytest.raises((QueryRefused, QueryFailed, UnicodeEncodeError)):
+        warehouse.query(sql.format(lake=fleet_settings.lake.uri)).table()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", ESCAPES)
 def test_an_attempt_to_get_out_is_refused(asked: Api, fleet_settings: Settings, sql: str) -> None:
     """With a reason, and nothing of the inside."""
