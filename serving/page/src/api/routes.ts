@@ -24,7 +24,7 @@ export interface Span {
 }
 
 const iso = (time: number): string => new Date(time).toISOString();
-const between = (span: Span | null) => (span === null ? {} : { from: iso(span.from), to: iso(span.to) });
+const between = (span: Span) => ({ from: iso(span.from), to: iso(span.to) });
 const vehicle = (id: string): string => `vehicles/${encodeURIComponent(id)}`;
 
 export const fleetLatest = (abort?: Abort) => get<FleetLatest>("fleet/latest", {}, abort);
@@ -37,26 +37,26 @@ export const vehicleState = (id: string, abort?: Abort) => get<VehicleState>(`${
 export const series = (id: string, signal: string, span: Span, abort?: Abort) =>
   get<Series>(`${vehicle(id)}/series`, { signal, ...between(span) }, abort);
 
-export const trips = (id: string, span: Span | null, limit: number, cursor: string | null, abort?: Abort) =>
+export const trips = (id: string, span: Span, limit: number, cursor: string | null, abort?: Abort) =>
   get<Listed<"trips", Trip>>(`${vehicle(id)}/trips`, { ...between(span), limit, cursor }, abort);
 
 export const trip = (id: string, abort?: Abort) => get<TripTrack>(`trips/${encodeURIComponent(id)}`, {}, abort);
 
-export const chargingSessions = (id: string | null, span: Span | null, limit: number, cursor: string | null, abort?: Abort) =>
+export const chargingSessions = (id: string | null, span: Span, limit: number, cursor: string | null, abort?: Abort) =>
   get<Listed<"charging_sessions", ChargingSession>>(
     "charging-sessions",
     { vehicle: id, ...between(span), limit, cursor },
     abort,
   );
 
-export const anomalies = (id: string | null, from: number | null, limit: number, cursor: string | null, abort?: Abort) =>
+export const anomalies = (id: string | null, span: Span, limit: number, cursor: string | null, abort?: Abort) =>
   get<Listed<"anomalies", Anomaly>>(
     "anomalies",
-    { vehicle: id, from: from === null ? null : iso(from), limit, cursor },
+    { vehicle: id, ...between(span), limit, cursor },
     abort,
   );
 
-export const quality = (span: Span | null, limit: number, cursor: string | null, abort?: Abort) =>
+export const quality = (span: Span, limit: number, cursor: string | null, abort?: Abort) =>
   get<Listed<"quality", QualityRow>>("quality", { ...between(span), limit, cursor }, abort);
 
 export const pipelineHealth = (abort?: Abort) => get<PipelineHealth>("pipeline/health", {}, abort);

@@ -9,8 +9,7 @@ import { fleet } from "../fleet/fleet";
 import { title } from "../format/quantity";
 import { Empty, Shown } from "../parts/notice";
 import { usePolled } from "../parts/polling";
-import { CHART_SPANS, SpanSwitch } from "../parts/spans";
-import { Moment } from "../parts/when";
+import { CHART_SPANS, LAST_HOUR, SpanPicker } from "../parts/spans";
 import { useLiveTail } from "./live_tail";
 
 /** What the stream brings is drawn at once; the rest is asked for so often. */
@@ -23,34 +22,13 @@ const CHARTS: { signal: string; unit: string; colourName: string; range: [number
 ];
 
 export function VehicleCharts({ id }: { id: string }) {
-  const [choice, setChoice] = useState(CHART_SPANS[0]!);
-  const [until, setUntil] = useState<number | null>(null);
-  const ms = choice.ms ?? 0;
-  const newest = fleet.vehicles.get(id)?.time ?? null;
-  const isOld = newest !== null && serverNow() - newest > ms;
-  useEffect(() => setUntil(null), [id]);
+  const [picked, setPicked] = useState(LAST_HOUR);
+  useEffect(() => setPicked(LAST_HOUR), [id]);
   return (
     <section aria-label="Charts">
-      <div class="row">
-        <SpanSwitch label="How far back" choices={CHART_SPANS} chosen={choice} onChoose={setChoice} />
-        {until === null && isOld && (
-          <button type="button" onClick={() => setUntil(newest)}>
-            Go to the last reading
-          </button>
-        )}
-        {until !== null && (
-          <button type="button" onClick={() => setUntil(null)}>
-            Back to now
-          </button>
-        )}
-      </div>
-      {until !== null && (
-        <p class="soft">
-          The {choice.title} until <Moment time={until} />
-        </p>
-      )}
+      <SpanPicker choices={CHART_SPANS} picked={picked} onPick={setPicked} newest={fleet.vehicles.get(id)?.time ?? null} />
       {CHARTS.map((chart) => (
-        <SignalChart key={chart.signal} id={id} ms={ms} until={until} {...chart} />
+        <SignalChart key={chart.signal} id={id} ms={picked.choice.ms} until={picked.until} {...chart} />
       ))}
     </section>
   );

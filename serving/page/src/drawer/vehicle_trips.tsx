@@ -1,41 +1,48 @@
 /** The vehicle's trips of today, or of longer; the chosen one is drawn on the map. */
 
 import { useState } from "preact/hooks";
-import { trips } from "../api/routes";
+import { type Span, trips } from "../api/routes";
 import type { Trip } from "../api/shapes";
 import { serverNow } from "../clock";
+import { fleet } from "../fleet/fleet";
 import { duration } from "../format/age";
 import { startOfDay } from "../format/moment";
 import { number, quantity } from "../format/quantity";
 import { go, place } from "../location";
 import { Empty, Shown } from "../parts/notice";
 import { useListing } from "../parts/listing";
-import { type SpanChoice, spanOf, SpanSwitch } from "../parts/spans";
+import { LIST_SPANS, type Picked, type SpanChoice, spanOf, SpanPicker } from "../parts/spans";
 import { Moment } from "../parts/when";
 
-const TODAY: SpanChoice = { title: "Today", ms: 0 };
-const DAY = 86_400_000;
-const SPANS: SpanChoice[] = [TODAY, { title: "7 d", ms: 7 * DAY }, { title: "30 d", ms: 30 * DAY }, { title: "All", ms: null }];
+/** Since midnight, which is a day at most. */
+const TODAY: SpanChoice = { title: "Today", ms: 86_400_000 };
+const SPANS = [TODAY, ...LIST_SPANS.slice(1)];
 const PAGE = 50;
 
+function timeOf(picked: Picked): Span {
+  if (picked.choice !== TODAY) return spanOf(picked);
+  const to = picked.until ?? serverNow();
+  return { from: startOfDay(to), to };
+}
+
 export function VehicleTrips({ id }: { id: string }) {
-  const [choice, setChoice] = useState(TODAY);
+  const [picked, setPicked] = useState<Picked>({ choice: TODAY, until: null });
   const listing = useListing<Trip>(
     async (cursor, abort) => {
-      const span = choice === TODAY ? { from: startOfDay(serverNow()), to: serverNow() } : spanOf(choice);
-      const page = await trips(id, span, PAGE, cursor, abort);
+      const page = await trips(id, timeOf(picked), PAGE, cursor, abort);
       return { rows: page.trips, next: page.next_cursor };
     },
-    [id, choice],
+    [id, picked],
   );
+  const newest = fleet.vehicles.get(id)?.time ?? null;
   return (
     <section aria-label="Trips">
-      <SpanSwitch label="Trips of" choices={SPANS} chosen={choice} onChoose={setChoice} />
+      <SpanPicker choices={SPANS} picked={picked} onPick={setPicked} newest={newest} />
       <Shown polled={listing} what="trips">
         {(rows) =>
           rows.length === 0 ? (
             <Empty>
-              No trips {choice === TODAY ? "today" : "in this time"}. A trip appears some minutes after it has ended, when
+              No trips in this time. A trip appears some minutes after it has ended, when
               the marts are built.
             </Empty>
           ) : (

@@ -19,3 +19,16 @@ export const utc = (time: number): string => new Date(time).toISOString();
 export function startOfDay(now: number): number {
   return new Date(now).setHours(0, 0, 0, 0);
 }
+
+/** As a date field has it, by the clock of whoever looks. */
+export function dateOf(time: number): string {
+  const at = new Date(time);
+  const two = (part: number) => String(part).padStart(2, "0");
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+/** The last moment of such a date; null where there is none. */
+export function endOfDate(date: string): number | null {
+  const time = new Date(`${date}T23:59:59.999`).getTime();
+  return Number.isNaN(time) ? null : time;
+}

@@ -27,10 +27,11 @@ interface Props {
   caption: string;
   rows: Anomaly[];
   ofOneVehicle?: boolean;
+  pageSize?: number;
   onMore?: (() => void) | undefined;
 }
 
-export function AnomalyTable({ caption, rows, ofOneVehicle = false, onMore }: Props) {
+export function AnomalyTable({ caption, rows, ofOneVehicle = false, pageSize, onMore }: Props) {
   const shown = ofOneVehicle ? columns : [...columns.slice(0, 1), vehicle, ...columns.slice(1)];
-  return <Table caption={caption} columns={shown} rows={rows} keyOf={identity} onMore={onMore} />;
+  return <Table caption={caption} columns={shown} rows={rows} keyOf={identity} pageSize={pageSize} onMore={onMore} />;
 }

@@ -10,6 +10,8 @@ const LOOK_EVERY_MS = 3_000;
 /** Events come late: each look goes back so far behind the one before. */
 const OVERLAP_MS = 60_000;
 const PAGE = 1000;
+/** Clocks of vehicles may be so much ahead; events further ahead are rejected. */
+const AHEAD_MS = 300_000;
 /** More than this in one look are not counted one by one in a browser; `isWhole` tells it. */
 const MOST_PAGES = 10;
 
@@ -45,7 +47,7 @@ export function useRecentAnomalies(spanMs: number): Polled<Recent> {
 async function readAll(known: Map<string, Anomaly>, from: number, abort: AbortSignal): Promise<boolean> {
   let cursor: string | null = null;
   for (let page = 0; page < MOST_PAGES; page++) {
-    const answer: { anomalies: Anomaly[]; next_cursor: string | null } = await anomalies(null, from, PAGE, cursor, abort);
+    const answer: { anomalies: Anomaly[]; next_cursor: string | null } = await anomalies(null, { from, to: serverNow() + AHEAD_MS }, PAGE, cursor, abort);
     for (const each of answer.anomalies) known.set(identity(each), each);
     cursor = answer.next_cursor;
     if (cursor === null) return true;

@@ -1,50 +1,96 @@
-/** A choice of how far back to look. */
+/** Which time a list or a chart is of: how far back, from now or from an earlier end. */
 
-import { serverNow } from "../clock";
 import type { Span } from "../api/routes";
+import { serverNow } from "../clock";
+import { dateOf, endOfDate } from "../format/moment";
+import { Moment } from "./when";
 
 export interface SpanChoice {
   title: string;
-  /** Null: everything there is. */
-  ms: number | null;
+  ms: number;
+}
+
+export interface Picked {
+  choice: SpanChoice;
+  /** Null: now. */
+  until: number | null;
 }
 
 const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
 
-export const CHART_SPANS: SpanChoice[] = [
-  { title: "1 h", ms: HOUR },
-  { title: "6 h", ms: 6 * HOUR },
-  { title: "24 h", ms: 24 * HOUR },
-  { title: "7 d", ms: 7 * 24 * HOUR },
-];
+const hour: SpanChoice = { title: "1 h", ms: HOUR };
+const quarter: SpanChoice = { title: "6 h", ms: 6 * HOUR };
+const day: SpanChoice = { title: "24 h", ms: DAY };
+const week: SpanChoice = { title: "7 d", ms: 7 * DAY };
+const month: SpanChoice = { title: "30 d", ms: 30 * DAY };
+/** The API answers for 400 days at most. */
+const year: SpanChoice = { title: "1 y", ms: 365 * DAY };
 
-export const LIST_SPANS: SpanChoice[] = [
-  { title: "24 h", ms: 24 * HOUR },
-  { title: "7 d", ms: 7 * 24 * HOUR },
-  { title: "30 d", ms: 30 * 24 * HOUR },
-  { title: "All", ms: null },
-];
+export const CHART_SPANS = [hour, quarter, day, week];
+export const LIST_SPANS = [day, week, month, year];
+export const LAST_HOUR: Picked = { choice: hour, until: null };
+export const LAST_DAY: Picked = { choice: day, until: null };
+export const LAST_WEEK: Picked = { choice: week, until: null };
 
-export function spanOf(choice: SpanChoice): Span | null {
-  const to = serverNow();
-  return choice.ms === null ? null : { from: to - choice.ms, to };
+export function spanOf({ choice, until }: Picked): Span {
+  const to = until ?? serverNow();
+  return { from: to - choice.ms, to };
 }
 
 interface Props {
-  label: string;
   choices: SpanChoice[];
-  chosen: SpanChoice;
-  onChoose: (choice: SpanChoice) => void;
+  picked: Picked;
+  onPick: (picked: Picked) => void;
+  /** When the vehicle in question was last heard of: the way to it, where it is long ago. */
+  newest?: number | null;
+  /** Whether any day can be chosen as the end. */
+  hasDate?: boolean;
 }
 
-export function SpanSwitch({ label, choices, chosen, onChoose }: Props) {
+export function SpanPicker({ choices, picked, onPick, newest = null, hasDate = false }: Props) {
+  const { choice, until } = picked;
+  const isBefore = until === null && newest !== null && serverNow() - newest > choice.ms;
   return (
-    <div class="switch" role="group" aria-label={label}>
-      {choices.map((choice) => (
-        <button key={choice.title} type="button" aria-pressed={choice === chosen} onClick={() => onChoose(choice)}>
-          {choice.title}
+    <div class="row">
+      <div class="switch" role="group" aria-label="How far back">
+        {choices.map((each) => (
+          <button key={each.title} type="button" aria-pressed={each === choice} onClick={() => onPick({ choice: each, until })}>
+            {each.title}
+          </button>
+        ))}
+      </div>
+      {hasDate && <Until until={until} onChoose={(time) => onPick({ choice, until: time })} />}
+      {isBefore && (
+        <button type="button" onClick={() => onPick({ choice, until: newest })}>
+          Go to the last reading
         </button>
-      ))}
+      )}
+      {until !== null && (
+        <>
+          {!hasDate && (
+            <span class="soft">
+              until <Moment time={until} />
+            </span>
+          )}
+          <button type="button" onClick={() => onPick({ choice, until: null })}>
+            Back to now
+          </button>
+        </>
+      )}
     </div>
+  );
+}
+
+function Until({ until, onChoose }: { until: number | null; onChoose: (time: number | null) => void }) {
+  return (
+    <label class="field">
+      until
+      <input
+        type="date"
+        value={until === null ? "" : dateOf(until)}
+        onChange={(event) => onChoose(endOfDate(event.currentTarget.value))}
+      />
+    </label>
   );
 }

@@ -16,7 +16,7 @@ interface Props<Row> {
   columns: Column<Row>[];
   rows: readonly Row[];
   keyOf: (row: Row) => string;
-  pageSize?: number;
+  pageSize?: number | undefined;
   /** Where there is more than was loaded. */
   onMore?: (() => void) | undefined;
 }

@@ -38,27 +38,25 @@ export class Stream {
   /** Returns when the server wants a key; until then it reads, and connects again. */
   async run(): Promise<void> {
     for (;;) {
-      try {
-        await this.read();
-      } catch (error) {
-        if (error instanceof Refused && error.status === 401) {
-          connection.value = { is: "refused" };
-          return;
-        }
+      const refusal = await this.read().catch((error: unknown) => (error instanceof Refused ? error : null));
+      if (refusal instanceof Refused && refusal.status === 401) {
+        connection.value = { is: "refused" };
+        return;
       }
-      await this.waitForNextTry();
+      await this.waitForNextTry(refusal?.retryAfterMs ?? 0);
     }
   }
 
-  private async waitForNextTry(): Promise<void> {
-    const wait = waitMs(this.tries, Math.random());
+  private async waitForNextTry(leastMs: number): Promise<void> {
+    const wait = Math.max(leastMs, waitMs(this.tries, Math.random()));
     this.tries += 1;
     this.lostSince ??= Date.now();
     connection.value = { is: "lost", since: this.lostSince, nextTry: Date.now() + wait };
     await pause(wait);
   }
 
-  private async read(): Promise<void> {
+  /** Until the server ends it: null. */
+  private async read(): Promise<null> {
     const abort = new AbortController();
     let watchdog = setTimeout(() => abort.abort(), SILENCE_MS);
     try {
@@ -66,7 +64,7 @@ export class Stream {
       const [decoder, parser] = [new TextDecoder(), new EventParser(this.lastId)];
       for (;;) {
         const { done, value } = await reader.read();
-        if (done) return;
+        if (done) return null;
         clearTimeout(watchdog);
         watchdog = setTimeout(() => abort.abort(), SILENCE_MS);
         this.tries = 0;

@@ -1,6 +1,6 @@
 /** Anomalies as they happen, per 10 seconds, and the newest of all as a table. */
 
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { anomalies } from "../api/routes";
 import type { Anomaly } from "../api/shapes";
 import { AnomalyBars, kindColour } from "../charts/anomaly_bars";
@@ -10,6 +10,7 @@ import { number, title } from "../format/quantity";
 import { AnomalyTable } from "../parts/anomaly_table";
 import { useListing } from "../parts/listing";
 import { Empty, Shown } from "../parts/notice";
+import { LAST_WEEK, LIST_SPANS, spanOf, SpanPicker } from "../parts/spans";
 import { type Recent, useRecentAnomalies } from "../parts/recent_anomalies";
 
 const SPAN_MS = 15 * 60_000;
@@ -26,14 +27,13 @@ export function AnomaliesView() {
           {(answer) => <Live recent={answer} />}
         </Shown>
       </section>
-      <section class="card" aria-labelledby="newest-anomalies">
-        <h2 id="newest-anomalies">Newest first</h2>
-        {recent.answer !== null && recent.answer.anomalies.length > 0 ? (
-          <AnomalyTable caption="Anomalies of the last 15 minutes" rows={newestFirst(recent.answer.anomalies)} />
-        ) : (
-          <Older />
-        )}
-      </section>
+      {recent.answer !== null && recent.answer.anomalies.length > 0 && (
+        <section class="card" aria-labelledby="newest-anomalies">
+          <h2 id="newest-anomalies">Newest first</h2>
+          <AnomalyTable caption="Anomalies of the last 15 minutes" rows={newestFirst(recent.answer.anomalies)} pageSize={10} />
+        </section>
+      )}
+      <Earlier />
     </>
   );
 }
@@ -65,21 +65,29 @@ function Live({ recent }: { recent: Recent }) {
   );
 }
 
-/** Where nothing happens now: those of before. */
-function Older() {
-  const listing = useListing<Anomaly>(async (cursor, abort) => {
-    const page = await anomalies(null, null, PAGE, cursor, abort);
-    return { rows: page.anomalies, next: page.next_cursor };
-  }, []);
+/** Those of any time, as they are when one asks. */
+function Earlier() {
+  const [picked, setPicked] = useState(LAST_WEEK);
+  const listing = useListing<Anomaly>(
+    async (cursor, abort) => {
+      const page = await anomalies(null, spanOf(picked), PAGE, cursor, abort);
+      return { rows: page.anomalies, next: page.next_cursor };
+    },
+    [picked],
+  );
   return (
-    <Shown polled={listing} what="anomalies">
-      {(rows) =>
-        rows.length === 0 ? (
-          <Empty>No anomaly was ever found.</Empty>
-        ) : (
-          <AnomalyTable caption="Anomalies, newest first" rows={rows} onMore={listing.onMore} />
-        )
-      }
-    </Shown>
+    <section class="card" aria-labelledby="earlier-anomalies">
+      <h2 id="earlier-anomalies">Looking back</h2>
+      <SpanPicker choices={LIST_SPANS} picked={picked} onPick={setPicked} hasDate />
+      <Shown polled={listing} what="anomalies">
+        {(rows) =>
+          rows.length === 0 ? (
+            <Empty>No anomaly was found in this time. Choose a longer one to look further back.</Empty>
+          ) : (
+            <AnomalyTable caption="Anomalies, looking back" rows={rows} onMore={listing.onMore} />
+          )
+        }
+      </Shown>
+    </section>
   );
 }

@@ -3,12 +3,13 @@
 import { useState } from "preact/hooks";
 import { chargingSessions } from "../api/routes";
 import type { ChargingSession } from "../api/shapes";
+import { fleet } from "../fleet/fleet";
 import { duration } from "../format/age";
 import { number } from "../format/quantity";
 import { hashOf, place } from "../location";
 import { useListing } from "../parts/listing";
 import { Empty, Shown } from "../parts/notice";
-import { LIST_SPANS, spanOf, SpanSwitch } from "../parts/spans";
+import { LAST_WEEK, LIST_SPANS, spanOf, SpanPicker } from "../parts/spans";
 import { type Column, Table } from "../parts/table";
 import { Moment } from "../parts/when";
 import { VehicleField } from "./vehicle_field";
@@ -32,14 +33,15 @@ const columns: Column<ChargingSession>[] = [
 ];
 
 export function ChargingView() {
-  const [choice, setChoice] = useState(LIST_SPANS[1]!);
+  const [picked, setPicked] = useState(LAST_WEEK);
   const { vehicle } = place.value;
+  const newest = vehicle === null ? null : (fleet.vehicles.get(vehicle)?.time ?? null);
   const listing = useListing<ChargingSession>(
     async (cursor, abort) => {
-      const page = await chargingSessions(vehicle, spanOf(choice), PAGE, cursor, abort);
+      const page = await chargingSessions(vehicle, spanOf(picked), PAGE, cursor, abort);
       return { rows: page.charging_sessions, next: page.next_cursor };
     },
-    [vehicle, choice],
+    [vehicle, picked],
   );
   return (
     <>
@@ -47,12 +49,12 @@ export function ChargingView() {
       <section class="card" aria-label="Charging sessions">
         <div class="row">
           <VehicleField key={vehicle} isNeeded={false} />
-          <SpanSwitch label="How far back" choices={LIST_SPANS} chosen={choice} onChoose={setChoice} />
+          <SpanPicker choices={LIST_SPANS} picked={picked} onPick={setPicked} newest={newest} hasDate />
         </div>
         <Shown polled={listing} what="charging sessions">
           {(rows) =>
             rows.length === 0 ? (
-              <Empty>No charging sessions in this time. Choose a longer one to look further back.</Empty>
+              <Empty>No charging sessions in this time. Choose a longer one, or an earlier end.</Empty>
             ) : (
               <Table
                 caption="Charging sessions"

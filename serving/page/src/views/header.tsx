@@ -1,5 +1,6 @@
 /** Where one can go, whether the page is live, and the look. */
 
+import { useEffect, useRef } from "preact/hooks";
 import type { Alert, PipelineHealth } from "../api/shapes";
 import { now } from "../clock";
 import { span } from "../format/age";
@@ -17,13 +18,18 @@ export function Header({ alerts, health }: Props) {
   const { view, vehicle } = place.value;
   const open = alerts.answer?.length ?? 0;
   const isTroubled = health.answer !== null && health.answer.status !== "ok";
+  const links = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const [strip, current] = [links.current, links.current?.querySelector<HTMLElement>("[aria-current]")];
+    if (strip && current) strip.scrollLeft = current.offsetLeft - strip.offsetLeft - (strip.clientWidth - current.clientWidth) / 2;
+  }, [view, open, isTroubled]);
   return (
     <header class="top">
       <a class="brand" href={hashOf({ view: "map" })}>
         <img src="./icon.svg" alt="" width="26" height="26" />
         Fleetlake
       </a>
-      <nav aria-label="Views">
+      <nav aria-label="Views" ref={links}>
         {(Object.keys(VIEWS) as View[]).map((name) => (
           <a key={name} href={hashOf({ view: name, vehicle })} aria-current={name === view ? "page" : undefined}>
             {VIEWS[name]}

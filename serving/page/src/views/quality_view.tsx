@@ -6,7 +6,7 @@ import type { QualityRow } from "../api/shapes";
 import { number, title, UNKNOWN } from "../format/quantity";
 import { useListing } from "../parts/listing";
 import { Empty, Shown } from "../parts/notice";
-import { LIST_SPANS, spanOf, SpanSwitch } from "../parts/spans";
+import { LAST_WEEK, LIST_SPANS, spanOf, SpanPicker } from "../parts/spans";
 import { type Column, Table } from "../parts/table";
 
 const PAGE = 500;
@@ -48,21 +48,19 @@ function Count({ value }: { value: number | null }) {
 }
 
 export function QualityView() {
-  const [choice, setChoice] = useState(LIST_SPANS[1]!);
+  const [picked, setPicked] = useState(LAST_WEEK);
   const listing = useListing<QualityRow>(
     async (cursor, abort) => {
-      const page = await quality(spanOf(choice), PAGE, cursor, abort);
+      const page = await quality(spanOf(picked), PAGE, cursor, abort);
       return { rows: page.quality, next: page.next_cursor };
     },
-    [choice],
+    [picked],
   );
   return (
     <>
       <h1>Data quality</h1>
       <section class="card" aria-label="Data quality">
-        <div class="row">
-          <SpanSwitch label="How far back" choices={LIST_SPANS} chosen={choice} onChoose={setChoice} />
-        </div>
+        <SpanPicker choices={LIST_SPANS} picked={picked} onPick={setPicked} hasDate />
         <Shown polled={listing} what="data quality">
           {(rows) =>
             rows.length === 0 ? (

@@ -3,12 +3,13 @@
 import { useState } from "preact/hooks";
 import { trips } from "../api/routes";
 import type { Trip } from "../api/shapes";
+import { fleet } from "../fleet/fleet";
 import { duration } from "../format/age";
 import { number } from "../format/quantity";
 import { hashOf, place } from "../location";
 import { useListing } from "../parts/listing";
 import { Empty, Shown } from "../parts/notice";
-import { LIST_SPANS, spanOf, SpanSwitch } from "../parts/spans";
+import { LAST_WEEK, LIST_SPANS, spanOf, SpanPicker } from "../parts/spans";
 import { type Column, Table } from "../parts/table";
 import { Moment } from "../parts/when";
 import { VehicleField } from "./vehicle_field";
@@ -52,24 +53,24 @@ export function TripsView() {
 }
 
 function OfVehicle({ id }: { id: string }) {
-  const [choice, setChoice] = useState(LIST_SPANS[1]!);
+  const [picked, setPicked] = useState(LAST_WEEK);
   const listing = useListing<Trip>(
     async (cursor, abort) => {
-      const page = await trips(id, spanOf(choice), PAGE, cursor, abort);
+      const page = await trips(id, spanOf(picked), PAGE, cursor, abort);
       return { rows: page.trips, next: page.next_cursor };
     },
-    [id, choice],
+    [id, picked],
   );
   return (
     <>
       <div class="row">
         <VehicleField key={id} isNeeded />
-        <SpanSwitch label="How far back" choices={LIST_SPANS} chosen={choice} onChoose={setChoice} />
+        <SpanPicker choices={LIST_SPANS} picked={picked} onPick={setPicked} newest={fleet.vehicles.get(id)?.time ?? null} hasDate />
       </div>
       <Shown polled={listing} what="trips">
         {(rows) =>
           rows.length === 0 ? (
-            <Empty>No trips of {id} in this time. Choose a longer one to look further back.</Empty>
+            <Empty>No trips of {id} in this time. Choose a longer one, or an earlier end.</Empty>
           ) : (
             <Table caption={`Trips of ${id}`} columns={columns} rows={rows} keyOf={(row) => row.trip_id} onMore={listing.onMore} />
           )
