@@ -47,22 +47,26 @@ class Window:
         assert box is not None
         return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
-    def await_text(self, selector: str, text: str) -> float:
-        """When the element began with the text, by the machine's clock: seen in the page, without a poll."""
-        seen: float = self.page.evaluate(
-            """([selector, text]) => new Promise((resolve) => {
+    def watch(self, selector: str, text: str) -> None:
+        """From now on the page itself notes when the element begins with the text."""
+        self.page.evaluate(
+            """([selector, text]) => {
+                const noted = (window.noted ??= {});
                 const look = () => {
                     if (!document.querySelector(selector)?.textContent.startsWith(text)) return;
                     observer.disconnect();
-                    resolve(Date.now() / 1000);
+                    noted[selector] = Date.now() / 1000;
                 };
                 const observer = new MutationObserver(look);
                 observer.observe(document.body, {subtree: true, childList: true, characterData: true});
-                look();
-            })""",
+            }""",
             [selector, text],
         )
-        return seen
+
+    def noted(self, selector: str) -> float:
+        """When it did, by the machine's clock."""
+        handle = self.page.wait_for_function("selector => window.noted[selector]", arg=selector)
+        return float(handle.json_value())
 
     def pixels_like(self, colour: tuple[int, int, int], tolerance: int = 12) -> int:
         """How many pixels of the map have about this colour."""

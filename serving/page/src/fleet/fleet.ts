@@ -21,6 +21,7 @@ export class Fleet implements Receiver {
   readonly isLoaded = signal(false);
   readonly trouble = signal<string | null>(null);
 
+  private toldAt = -TELL_EVERY_MS;
   private timer: ReturnType<typeof setTimeout> | null = null;
   private readonly listeners = new Set<Listener>();
 
@@ -94,13 +95,15 @@ export class Fleet implements Receiver {
   }
 
   private tell(): void {
+    const wait = Math.max(0, this.toldAt + TELL_EVERY_MS - performance.now());
     this.timer ??= setTimeout(() => {
       this.timer = null;
+      this.toldAt = performance.now();
       batch(() => {
         this.revision.value += 1;
         this.size.value = this.vehicles.size;
       });
-    }, TELL_EVERY_MS);
+    }, wait);
   }
 }
 
