@@ -155,6 +155,7 @@ def load(arguments: argparse.Namespace) -> Figures:
     kind = arguments.kind
     connections = arguments.batch_connections if kind == "batch" else arguments.connections
     asked = Load(arguments.address, bodies(kind, arguments.batch), connections, has_keys=kind == "keyed")
+    asyncio.run(asked.warmed())
     began = time.perf_counter()
     latencies = asyncio.run(asked.run(arguments.seconds))
     seconds = time.perf_counter() - began - asked.warm_seconds

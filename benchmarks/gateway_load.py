@@ -28,16 +28,23 @@ class Load:
         each = [self._ask(began, began + seconds) for _ in range(self._connections)]
         return list(itertools.chain.from_iterable(await asyncio.gather(*each)))
 
+    async def warmed(self) -> None:
+        """Returns when a request was answered 202: Kafka makes what transactions need when it is first
+        asked to."""
+        reader, writer = await asyncio.open_connection(self._host, self._port)
+        status = b""
+        while status != b"202":
+            writer.write(next(self._requests))
+            status, _ = await _answer(reader)
+        writer.close()
+
     async def _ask(self, begin: float, end: float) -> list[float]:
         reader, writer = await asyncio.open_connection(self._host, self._port)
         latencies = []
         while (sent := time.perf_counter()) < end:
             writer.write(next(self._requests))
-            head = await reader.readuntil(b"\r\n\r\n")
-            lines = head.lower().split(b"\r\n")
-            [length] = [line for line in lines if line.startswith(b"content-length:")]
-            body = await reader.readexactly(int(length.split(b":")[1]))
-            assert lines[0].split()[1] == b"202", (head, body)
+            status, body = await _answer(reader)
+            assert status == b"202", (status, body)
             if sent >= begin:
                 latencies.append(time.perf_counter() - sent)
         writer.close()
@@ -56,6 +63,13 @@ class Load:
         ]
         lines += [f"Idempotency-Key: {key}"] if key else []
         return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Status and body."""
+    lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+    [length] = [line for line in lines if line.startswith(b"content-length:")]
+    return lines[0].split()[1], await reader.readexactly(int(length.split(b":")[1]))
 
 
 def percentile(values: Sequence[float], part: float) -> float:

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from contracts.access import Vehicles
 from ingest.gateway.gateway import Gateway
 from ingest.gateway.openapi import DESCRIPTION
-from ingest.gateway.routes import routes
+from ingest.gateway.routes import add_routes
+
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""The shell counts and logs every request."""
 
 API_VERSION = "1"
 """Raised when a client would have to change."""
@@ -24,6 +28,7 @@ def gateway_app(gateway: Gateway, *, vehicles: Vehicles, exception_handlers: Map
         version=API_VERSION,
         exception_handlers=dict(exception_handlers),
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
-    app.include_router(routes(gateway, vehicles))
+    add_routes(app, gateway, vehicles)
     return app
