@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,9 +21,9 @@ LIMITS = HttpSettings(
     header_seconds=0.6,
     send_seconds=0.6,
     keep_alive_seconds=1,
-    connections=20,
     requests_per_second=0,
 )
+CROWDED = HttpSettings(connections=20, connections_per_address=15, trusted_proxies=("127.0.0.9",))
 GET = b"GET /unread HTTP/1.1\r\nhost: localhost\r\n\r\n"
 POST = b"POST /ingest HTTP/1.1\r\nhost: localhost\r\n"
 
@@ -42,8 +43,14 @@ def port(interface: Interface) -> Iterator[int]:
         assert status_of(talk(port, GET, until_closed=False)) == 200
 
 
-def connect(port: int, *sent: bytes) -> socket.socket:
-    line = socket.create_connection(("127.0.0.1", port), 30)
+@pytest.fixture
+def crowded(tmp_path: Path) -> Interface:
+    """With room for few connections, which may take their time."""
+    return Interface(tmp_path, http=CROWDED)
+
+
+def connect(port: int, *sent: bytes, source: str = "127.0.0.1") -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", port), 30, source_address=(source, 0))
     for part in sent:
         line.sendall(part)
     return line
@@ -297,21 +304,39 @@ def test_a_client_that_does_not_read_is_cut_off(port: int, interface: Interface)
         eventually(lambda: interface.count("fleetlake_http_in_flight") == 0)
 
 
-def test_connections_are_counted(port: int, interface: Interface) -> None:
+def test_connections_are_counted(crowded: Interface) -> None:
     """What comes on top is told so; when one goes, the next one is let in."""
-    lines = [connect(port) for _ in range(LIMITS.connections)]
-    try:
+    with crowded.listening() as port:
+        with ExitStack() as lines:
+            for number in range(CROWDED.connections):
+                lines.enter_context(connect(port, source=f"127.0.1.{number}"))
+            with connect(port) as one_more:
+                assert status_of(read_all(one_more)) == 503
+        assert refused(crowded, "unavailable") == 1
+        eventually(lambda: status_of(talk(port, GET, until_closed=False)) == 200)
+
+
+def test_one_address_does_not_take_all_connections(crowded: Interface) -> None:
+    """What it may not have is there for others."""
+    with crowded.listening() as port, ExitStack() as lines:
+        for _ in range(CROWDED.connections_per_address):
+            lines.enter_context(connect(port))
         with connect(port) as one_more:
-            answer = read_all(one_more)
-        assert answer == b"" or status_of(answer) == 503
-        assert refused(interface, "unavailable") >= 1
-    finally:
-        for line in lines:
-            line.close()
-    eventually(lambda: talk(port, GET, until_closed=False).startswith(b"HTTP/1.1 200"))
+            assert status_of(read_all(one_more)) == 429
+        with connect(port, GET, source="127.0.0.2") as other:
+            assert status_of(read_until(other, b'{"method":"GET"}')) == 200
 
 
-def test_others_are_answered_meanwhile(port: int, tmp_path: Path) -> None:
+def test_a_proxy_of_ours_may_have_all_connections(crowded: Interface) -> None:
+    """Many clients are behind it."""
+    with crowded.listening() as port, ExitStack() as lines:
+        for _ in range(CROWDED.connections - 1):
+            lines.enter_context(connect(port, source="127.0.0.9"))
+        with connect(port, GET, source="127.0.0.9") as other:
+            assert status_of(read_until(other, b'{"method":"GET"}')) == 200
+
+
+def test_others_are_answered_meanwhile(port: int) -> None:
     """While a dozen clients drip."""
     slow = [connect(port, b"GET / HTTP/1.1\r\nx: ") for _ in range(12)]
     try:
