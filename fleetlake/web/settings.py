@@ -65,6 +65,11 @@ class HttpSettings(BaseModel):
     connections: int = Field(
         1000, gt=0, description="open connections, at most; what comes on top gets 503 and is closed"
     )
+    connections_per_address: int = Field(
+        100,
+        gt=0,
+        description="of these from one address that is no trusted proxy; more gets 429 and is closed",
+    )
     concurrent_requests: int = Field(
         256, gt=0, description="requests at work at a time, live streams included; more gets 503"
     )
