@@ -42,9 +42,9 @@ def handlers(given: Mapping[type[Exception], Any]) -> dict[int | type[Exception]
 
     ours: dict[type[Exception], Handler] = dict.fromkeys(AWAY, on_away)
     found: dict[int | type[Exception], Any] = {}
-    for each in (given, ours, {RequestValidationError: on_invalid, ClientGone: on_gone}):
-        found.update(each)
-    return found
+    for kind, handler in (*given.items(), *ours.items()):
+        found[kind] = handler
+    return found | {RequestValidationError: on_invalid, ClientGone: on_gone}
 
 
 def away() -> Problem:

@@ -21,6 +21,17 @@ EVENTS = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """Not to be kept, nor collected by a proxy until there is enough of it."""
 
+EVENT = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "to go on from, by `Last-Event-ID`"},
+        "event": {"type": "string", "enum": ["state", "reset"]},
+        "data": {"type": "string", "description": "a JSON object"},
+    },
+}
+"""One event, as the OpenAPI document has it."""
+
 FIRST = b"retry: 1000\n: changes of state follow\n\n"
 NOT_A_NUMBER = -1
 
@@ -88,7 +99,7 @@ def routes(site: Site, changes: Changes) -> APIRouter:
                 "one vehicle: vehicle_id, fleet, time, latitude and longitude (degrees), speed (km/h), "
                 "soc (%), ignition, signals {name: {value, time}}. An event `reset` means: fetch anew what "
                 "you show",
-                "content": {EVENTS: {"schema": {"type": "string"}}},
+                "content": {EVENTS: {"schema": EVENT}},
             },
         },
         summary="Changes of state, as they happen",

@@ -119,7 +119,6 @@ ESCAPES = [
     ";",
     "--",
     "\x00",
-    "select '\ud800'",
 ]
 
 BOMBS = [
@@ -146,7 +145,7 @@ def test_an_attempt_to_get_out_is_no_question(
     warehouse: Warehouse, fleet_settings: Settings, sql: str
 ) -> None:
     """What the process of a question is made of refuses it."""
-    with pytest.raises((QueryRefused, QueryFailed, UnicodeEncodeError)):
+    with pytest.raises((QueryRefused, QueryFailed)):
         warehouse.query(sql.format(lake=fleet_settings.lake.uri)).table()
 
 
@@ -155,9 +154,7 @@ def test_an_attempt_to_get_out_is_no_question(
 def test_an_attempt_to_get_out_is_refused(asked: Api, fleet_settings: Settings, sql: str) -> None:
     """With a reason, and nothing of the inside."""
     lake = fleet_settings.lake.uri
-    body = b'{"sql": "select \'\\ud800\'"}' if "\ud800" in sql else None
-    sent = {"content": body, "headers": {"content-type": "application/json"}} if body else {}
-    answer = asked.post("/sql", **(sent or {"json": {"sql": sql.format(lake=lake)}}))  # type: ignore[arg-type]
+    answer = asked.post("/sql", json={"sql": sql.format(lake=lake)})
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert "root:" not in answer.text
@@ -217,7 +214,17 @@ def test_sql_is_off_unless_enabled(fleet_settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[]", b'{"sql": 1}', b'{"sql": ""}', b'{"sql": "select 1", "x": 1}', b"[" * 100_000]
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"sql": 1}',
+        b'{"sql": ""}',
+        b'{"sql": "select 1", "x": 1}',
+        b'{"sql": "\\ud800"}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_body_that_is_no_question_is_refused(asked: Api, body: bytes) -> None:
     """By name, where a field is wrong."""
