@@ -27,6 +27,8 @@ def gateway_app(gateway: Gateway, *, vehicles: Vehicles, exception_handlers: Map
         description=DESCRIPTION,
         version=API_VERSION,
         exception_handlers=dict(exception_handlers),
+        docs_url=None,  # those pages load scripts from the internet
+        redoc_url=None,
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
