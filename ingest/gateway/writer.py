@@ -63,8 +63,8 @@ class Writer:
         self._producer = None
 
     def abort(self) -> None:
-        """Nothing of the open transaction will be seen. The next one is another producer's: this one's client
-        would fail once more to get a new epoch, and the embedded broker hides what an id writes that aborted."""
+        """Nothing of the open transaction will be seen. The next one is another producer's: this client would
+        fail once more to get a new epoch, and the embedded broker hides what an id writes that aborted."""
         try:
             self.ready().abort(self.give_up_seconds)
         finally:
