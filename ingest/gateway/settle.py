@@ -74,6 +74,8 @@ class Settling:
         found: dict[int, Place] = {}
         with PartitionReader(self._kafka) as reader:
             for partition, end in self._ends(claim).items():
+                if claim.ends.get(partition, -1) >= end:
+                    continue  # nothing was written there since
                 self._await(reader, partition, end)  # 3
                 found.update(self._read(reader, claim, partition, end))  # 4
                 if len(found) == claim.events:

@@ -4,7 +4,6 @@ go on from. Its id is stable, so that a successor, or whoever takes over, ends w
 import time
 from collections.abc import Callable, Iterable
 
-from broker.errors import BrokerError
 from broker.offsets import Offsets
 from broker.producer import TransactionalProducer
 from broker.settings import KafkaSettings
@@ -64,14 +63,11 @@ class Writer:
         self._producer = None
 
     def abort(self) -> None:
-        """Nothing of the open transaction will be seen. The embedded broker goes on hiding what an id writes
-        that aborted once: there the next one has another."""
+        """Nothing of the open transaction will be seen. The next one is another producer's: this client would
+        fail once more to get a new epoch, and the embedded broker hides what an id writes that aborted."""
         try:
             self.ready().abort(self.give_up_seconds)
-        except BrokerError:
-            self.drop()
-            raise
-        if self._is_embedded:
+        finally:
             self.drop()
 
     def fence(self, owner: Owner) -> None:

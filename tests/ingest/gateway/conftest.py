@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from broker.settings import KafkaSettings
+from ingest.gateway.settings import GatewaySettings
 from ingest.settings import IngestSettings
 from lake.settings import MongoSettings
 from tests.ingest.gateway.site import GatewaySite
@@ -15,4 +16,5 @@ from tests.ingest.gateway.site import GatewaySite
 def site(kafka_settings: KafkaSettings, mongo_settings: MongoSettings, tmp_path: Path) -> GatewaySite:
     """On the servers of all tests; its topics are not made yet."""
     ingest = IngestSettings(runtime_dir=tmp_path / "run")
-    return GatewaySite(kafka_settings, mongo_settings, ingest, uuid.uuid4().hex[:8])
+    patient = GatewaySettings(acknowledge_seconds=30)
+    return GatewaySite(kafka_settings, mongo_settings, ingest, uuid.uuid4().hex[:8], patient)
