@@ -12,9 +12,9 @@ from pydantic import Field
 from contracts.access import Principal
 from contracts.times import iso_text
 from lake.state_model import Entry, VehicleState
-from serving.answers import ENCODER as JSON
-from serving.answers import document, encoded, records
+from serving.answers import document, records
 from serving.cursor import Place
+from serving.lookups import LookUps
 from serving.parameters import Cursor, Fleet, Limit, VehicleId, moment_of, time_of
 from serving.questions import text
 from serving.shapes import Page, Shape, statuses
@@ -65,6 +65,7 @@ class StateDocument(Shape):
 def routes(site: Site) -> APIRouter:
     """`/vehicles` and `/vehicles/{vehicle_id}/state`."""
     router = APIRouter(tags=["vehicles"])
+    look_ups = LookUps(site.state, site.asking)
 
     @router.get(
         "/vehicles", response_model=VehiclesPage, responses=statuses(), summary="Which vehicles there are"
@@ -104,10 +105,10 @@ def routes(site: Site) -> APIRouter:
         note_positions(request, [vehicle_id])
         if at is not None:
             return document(request, await _at(site, request, vehicle_id, time_of("at", at)))
-        body = await site.asking.state(lambda: _now(site, vehicle_id))
-        if body is None:
+        found = await look_ups.state(vehicle_id)
+        if found is None:
             raise no_vehicle()
-        return encoded(request, body)
+        return document(request, _now(site, found))
 
     return router
 
@@ -149,12 +150,9 @@ def last_time(state: VehicleState) -> str | None:
     return iso_text(max(entry.t for entry in state.signals.values())) if state.signals else None
 
 
-def _now(site: Site, vehicle_id: str) -> bytes | None:
-    found = site.state.read(vehicle_id)
-    if found is None:
-        return None
+def _now(site: Site, found: VehicleState) -> dict[str, Any]:
     signals = [_signal(site, key, entry) for key, entry in sorted(found.signals.items())]
-    return JSON.encode(_document(site, vehicle_id, None, signals, last_time(found)))
+    return _document(site, found.vehicle_id, None, signals, last_time(found))
 
 
 def _document(

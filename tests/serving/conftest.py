@@ -1,4 +1,4 @@
-"""Fleets that tests ask about: one that stays as it is, for a whole module, and empty ones of a test's
+"""Fleets that tests ask about: one that stays as it is, for all tests, and empty ones of a test's
 own."""
 
 import uuid
@@ -15,9 +15,9 @@ from tests.real_services import REAL
 from tests.serving.scene import NOON, SENSORS, YESTERDAY, Api, Scene, api, drive, settings_of
 
 
-@pytest.fixture(scope="module")
-def module_mongo(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[MongoSettings]:
-    """A database of the module's own."""
+@pytest.fixture(scope="session")
+def shared_mongo(pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[MongoSettings]:
+    """The database of the fleet that stays as it is."""
     given = pytestconfig.getoption("--mongo-uri")
     if not given:
         given = f"mongodb://{request.getfixturevalue('mongo_server').address}/?directConnection=true"
@@ -27,21 +27,21 @@ def module_mongo(pytestconfig: pytest.Config, request: pytest.FixtureRequest) ->
         client.drop_database(settings.database)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fleet_settings(
-    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, module_mongo: MongoSettings
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, shared_mongo: MongoSettings
 ) -> Settings:
     """Of the fleet that stays as it is."""
     folder = tmp_path_factory.mktemp("fleet")
     lake = pytestconfig.stash[REAL].lake() or LakeSettings(uri=str(folder / "lake"))
-    scene = Scene(settings_of(folder, lake, module_mongo))
+    scene = Scene(settings_of(folder, lake, shared_mongo))
     for vehicle in ("N1", "N2", "S1", "U1"):
         scene.land(*drive(vehicle, YESTERDAY), *drive(vehicle, YESTERDAY + timedelta(hours=3)), at=YESTERDAY)
         scene.land((vehicle, YESTERDAY + timedelta(hours=5), {"speed": 200.0}), at=YESTERDAY)
         reading = {"temperature": 20.5, "humidity": 40.0, "latitude": 1.0, "longitude": 2.0}
         scene.land((vehicle, YESTERDAY, reading), topic=SENSORS, at=YESTERDAY)
     scene.land(("N1", YESTERDAY - timedelta(days=1), {"odometer": 1.0}), at=YESTERDAY - timedelta(days=1))
-    scene.build()
+    scene.build("gold.signal_minute", "gold.trips", "gold.anomalies", "gold.signal_quality")
     for vehicle in ("N1", "N2", "S1", "U1"):
         scene.land(*drive(vehicle, NOON))
     scene.increment()
@@ -53,7 +53,7 @@ def fleet_settings(
     return scene.settings
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fleet(fleet_settings: Settings) -> Iterator[Api]:
     """The API over it."""
     with api(fleet_settings) as client:

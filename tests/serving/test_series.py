@@ -49,11 +49,11 @@ def expected(readings: list[tuple[datetime, float]], step_s: int) -> list[dict[s
 
 @pytest.fixture(scope="module")
 def course(
-    tmp_path_factory: pytest.TempPathFactory, module_mongo: MongoSettings
+    tmp_path_factory: pytest.TempPathFactory, shared_mongo: MongoSettings
 ) -> Iterator[tuple[Scene, Api]]:
     """A lake that all examples land in, each with a vehicle of its own, and the API over it."""
     folder = tmp_path_factory.mktemp("series")
-    scene = Scene(settings_of(folder, LakeSettings(uri=str(folder / "lake")), module_mongo))
+    scene = Scene(settings_of(folder, LakeSettings(uri=str(folder / "lake")), shared_mongo))
     scene.state.close()
     with api(scene.settings) as client:
         yield scene, client

@@ -17,7 +17,7 @@ from tests.serving.scene import PROMPT, Api, api
 from transforms.live import signals_live
 
 QUICK = PROMPT.model_copy(
-    update={"sql_seconds": 30.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2}
+    update={"sql_seconds": 60.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2}
 )
 
 
