@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize
+from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, ViewportSize
 
 PATIENCE_MS = 20_000
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}
@@ -24,6 +24,7 @@ class Window:
     def __init__(self, page: Page, address: str) -> None:
         self.page, self.address = page, address
         self.complaints: list[str] = []
+        self._measuring: CDPSession | None = None
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", self._hear)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -67,6 +68,14 @@ class Window:
         """When it did, by the machine's clock."""
         handle = self.page.wait_for_function("selector => window.noted[selector]", arg=selector)
         return float(handle.json_value())
+
+    def script_seconds(self) -> float:
+        """Processor time of the page's own code so far: not what others on the machine take from it."""
+        if self._measuring is None:
+            self._measuring = self.page.context.new_cdp_session(self.page)
+            self._measuring.send("Performance.enable", {"timeDomain": "threadTicks"})
+        metrics = self._measuring.send("Performance.getMetrics")["metrics"]
+        return float(next(each["value"] for each in metrics if each["name"] == "ScriptDuration"))
 
     def pixels_like(self, colour: tuple[int, int, int], tolerance: int = 12) -> int:
         """How many pixels of the map have about this colour."""

@@ -82,7 +82,7 @@ function Earlier() {
       <Shown polled={listing} what="anomalies">
         {(rows) =>
           rows.length === 0 ? (
-            <Empty>No anomaly was found in this time. Choose a longer one to look further back.</Empty>
+            <Empty>No anomaly was found in this time. Choose a longer one, or an earlier end.</Empty>
           ) : (
             <AnomalyTable caption="Anomalies, looking back" rows={rows} onMore={listing.onMore} />
           )

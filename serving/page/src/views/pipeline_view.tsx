@@ -24,7 +24,7 @@ const layers: Column<Layer>[] = [
   { title: "Layer", by: (row) => row.layer, cell: (row) => <strong>{row.layer}</strong> },
   { title: "Newest", by: (row) => row.newest_time, cell: (row) => <Moment time={row.newest_time} /> },
   { title: "Age", by: (row) => row.age_s, cell: (row) => (row.age_s === null ? UNKNOWN : span(row.age_s * 1000)), isNumber: true },
-  { title: "Rows per second", by: (row) => row.rows_per_s, cell: (row) => number(row.rows_per_s, 1), isNumber: true },
+  { title: "Rows/s", by: (row) => row.rows_per_s, cell: (row) => number(row.rows_per_s, 1), isNumber: true },
 ];
 
 const rejected: Column<Rejected>[] = [
@@ -49,7 +49,11 @@ export function PipelineView({ health }: { health: Polled<PipelineHealth> }) {
             <div class="cards">
               <section class="card" aria-labelledby="sinks">
                 <h2 id="sinks">Sinks</h2>
-                <Table caption="Sinks" columns={sinks} rows={answer.sinks} keyOf={(row) => row.sink} />
+                {answer.sinks.length === 0 ? (
+                  <Empty>Nothing is known of the sinks now.</Empty>
+                ) : (
+                  <Table caption="Sinks" columns={sinks} rows={answer.sinks} keyOf={(row) => row.sink} />
+                )}
               </section>
               <section class="card" aria-labelledby="layers">
                 <h2 id="layers">Freshness</h2>
