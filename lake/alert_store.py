@@ -9,7 +9,7 @@ it.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 from uuid import uuid4
 
 import pymongo
@@ -198,7 +198,7 @@ class AlertStore:
         if self._owns_client:
             self.client.close()
 
-    def __enter__(self) -> "AlertStore":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -30,7 +30,7 @@ class AlertMetrics(SinkMetrics):
         self._deliveries.labels(self.sink, webhook, outcome).inc()
 
     def behind(self, seconds: float) -> None:
-        """Sets how old the time is up to which all sources were read."""
+        """Sets how old the time is up to which all sources were read; infinite while one never was."""
         self._behind.labels(self.sink).set(seconds)
 
     def given_up(self, count: int) -> None:

@@ -8,6 +8,7 @@ opens every alert once.
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, Protocol
 
 from broker.consumer import GroupConsumer
@@ -196,7 +197,7 @@ class AlertSink:
         if self._partitions_due.due() or not self._partitions:
             self._partitions = self.all_partitions()
         until_us = self.progress.read_until([str(key) for key in self._partitions])
-        self.metrics.behind((now_us - until_us) / 1_000_000 if until_us else 0.0)
+        self.metrics.behind((now_us - until_us) / 1_000_000 if until_us else inf)
         self.keeper.tick(until_us)
         self._recover()
 

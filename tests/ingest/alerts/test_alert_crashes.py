@@ -17,8 +17,13 @@ from tests.ingest.alerts.alert_scene import (
 from tests.ingest.alerts.conftest import NewScene
 from tests.ingest.alerts.hook_server import HookServer
 
+OFTEN = {AlertStep.WRITTEN, AlertStep.TOLD, AlertStep.SENT}
+"""The steps that the default run kills at; the slow one has all."""
 
-@pytest.mark.parametrize("step", AlertStep)
+
+@pytest.mark.parametrize(
+    "step", [step if step in OFTEN else pytest.param(step, marks=pytest.mark.slow) for step in AlertStep]
+)
 def test_a_kill_at_any_step_loses_no_alert_and_doubles_none(
     scene: AlertScene, hook: HookServer, step: AlertStep
 ) -> None:
@@ -38,6 +43,7 @@ def test_a_kill_at_any_step_loses_no_alert_and_doubles_none(
         assert len(told) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [AlertStep.JUDGED, AlertStep.WRITTEN])
 def test_one_of_two_processes_is_killed(new_scene: NewScene, hook: HookServer, step: AlertStep) -> None:
     """Every vehicle lies in all partitions: the other process reads the rest, and what was read already."""
@@ -51,6 +57,7 @@ def test_one_of_two_processes_is_killed(new_scene: NewScene, hook: HookServer, s
         eventually(lambda: {state for _, state in scene.outcomes()} == {"delivered"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [AlertStep.WRITTEN, AlertStep.TOLD, AlertStep.SETTLED])
 def test_a_process_is_killed_with_many_alerts_at_once(
     new_scene: NewScene, hook: HookServer, step: AlertStep
