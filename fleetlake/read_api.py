@@ -42,6 +42,7 @@ def site(settings: Settings, *, stopping: Callable[[], bool] = lambda: False) ->
         for column in ("fleet", "model")
     )
     tables = _tables(built)
+    anomalies_of("(select 1)")  # reads the model's files now, and not when the first one asks
     with ExitStack() as resources:
         client = open_client(settings.mongo)
         resources.callback(client.close)

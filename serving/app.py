@@ -1,6 +1,7 @@
 """The read API: every route of docs/api.md over one site. Who asks, how often and with which key is the
 shell's business; what goes wrong is shown by the handlers that it gives."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -42,7 +43,7 @@ def read_app(site: Site, *, exception_handlers: Mapping[type[Exception], Any]) -
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        del app
+        await asyncio.to_thread(app.openapi)  # seconds of work, which no request should wait for
         yield
         await changes.close()
 
