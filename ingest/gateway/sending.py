@@ -50,8 +50,8 @@ class Waiting:
 
     def __init__(self, count: int, done: Callable[[], object]) -> None:
         self._loop = asyncio.get_running_loop()
-        self._future: asyncio.Future[None] = self._loop.create_future()
-        self._future.add_done_callback(lambda _: done())
+        self._waiter: asyncio.Future[None] = self._loop.create_future()
+        self._done, self._is_done = done, False
         self.outcomes: list[Outcome] = [None] * count
         self._told: list[int] = []
         self._queued = -1
@@ -72,11 +72,22 @@ class Waiting:
 
     async def wait(self, seconds: float) -> None:
         """Returns when all were told of, or the time is over."""
-        await asyncio.wait([self._future], timeout=seconds)
+        given_up = self._loop.call_later(seconds, self._wake)
+        try:
+            await self._waiter
+        finally:
+            given_up.cancel()
 
     def _finish(self) -> None:
-        if not self._future.done():
-            self._future.set_result(None)
+        """Once, however late."""
+        if not self._is_done:
+            self._is_done = True
+            self._done()
+            self._wake()
+
+    def _wake(self) -> None:
+        if not self._waiter.done():
+            self._waiter.set_result(None)
 
 
 class Sending:
