@@ -70,10 +70,11 @@ class StateReader(StateStore):
         return self._collection.with_options(codec_options=options)
 
 
-def decoded(document: Written) -> VehicleState | None:
-    """The state that a document holds; None where nobody can read it."""
+def decoded(document: Written, signals: Sequence[str] | None = None) -> VehicleState | None:
+    """The state that a document holds, with some of its signals where they are named; None where nobody can
+    read it."""
     with suppress(StateUnreadable):
-        return from_document(document)
+        return from_document(document if signals is None else _cut(document, signals))
     return None
 
 

@@ -1,7 +1,8 @@
-"""Where all vehicles are now, as GeoJSON. The fleet is read at most every `fleet_seconds`, however many
-ask."""
+"""Where all vehicles are now, as GeoJSON. The fleet is read whole now and then, and in between only what was
+written since, at most every `fleet_seconds`, however many ask."""
 
 import asyncio
+from functools import partial
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -9,11 +10,15 @@ from pydantic import Field
 
 from contracts.problem import Kind, Problem
 from lake.state_model import VehicleState
+from lake.state_reader import Written, decoded
 from serving.answers import ENCODER, encoded
 from serving.parameters import BoundingBox, Box, Fleet, box_of
 from serving.picture import SHOWN, feature, place
 from serving.shapes import Shape, statuses
 from serving.site import Site, note_positions, reader
+
+WHOLE_SECONDS = 300.0
+"""A vehicle that a rebuild has left out is gone after this long."""
 
 
 class Point(Shape):
@@ -50,22 +55,47 @@ class FleetCollection(Shape):
 
 
 class Fleets:
-    """The states of all vehicles, as one question has told them a moment ago."""
+    """The states of all vehicles, as MongoDB has told them a moment ago: of each, what is shown."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._asking = asyncio.Lock()
-        self._found: list[VehicleState] = []
-        self._asked_at = float("-inf")
+        self._known: dict[str, VehicleState] = {}
+        self._newest_us = 0
+        self._whole_at = self._asked_at = float("-inf")
 
     async def states(self) -> list[VehicleState]:
         """No older than the settings allow; who comes meanwhile waits for the same answer."""
         async with self._asking:
             now = asyncio.get_running_loop().time()
             if now - self._asked_at >= self._site.settings.fleet_seconds:
-                self._found = await self._site.asking.state(lambda: self._site.state.every(SHOWN))
+                await self._site.asking.state(partial(self._renew, now))
                 self._asked_at = now
-            return self._found
+            return list(self._known.values())
+
+    def _renew(self, now: float) -> None:
+        """What was written since, unless that is too much, or the last whole reading too long ago."""
+        reader, settings = self._site.state, self._site.settings
+        if now - self._whole_at < WHOLE_SECONDS:
+            after_us = self._newest_us - settings.stream_overlap_ms * 1000
+            written = reader.changed(after_us, settings.stream_burst)
+            if len(written) < settings.stream_burst:
+                self._take(written)
+                return
+        reader.ensure_index()
+        newest_us = reader.newest_us()
+        self._known = {state.vehicle_id: state for state in reader.every(SHOWN)}
+        self._newest_us = min(newest_us, self._site.now_us())
+        self._whole_at = now
+
+    def _take(self, written: list[Written]) -> None:
+        newest_us = self._newest_us
+        for document in written:
+            state = decoded(document, SHOWN)
+            if state is not None:
+                self._known[state.vehicle_id] = state
+                newest_us = max(newest_us, state.written_us)
+        self._newest_us = min(newest_us, self._site.now_us())
 
 
 def routes(site: Site) -> APIRouter:

@@ -175,3 +175,18 @@ def test_sensor_readings_of_one_moment_are_one_row(own: Scene) -> None:
         ("sensor_1", 3.0),
     ]
     assert [row["location"] for row in one] == [None]
+
+
+def test_the_map_follows_what_is_written(own: Scene) -> None:
+    """Vehicles that move, and new ones, between two whole readings of the fleet."""
+    own.write("N1", {"latitude": 1.0, "longitude": 1.0})
+    with api(own.settings) as client:
+
+        def places() -> dict[str, list[float]]:
+            found = client.get("/fleet/latest").json()["features"]
+            return {each["properties"]["vehicle_id"]: each["geometry"]["coordinates"] for each in found}
+
+        assert places() == {"N1": [1.0, 1.0]}
+        own.write("N1", {"latitude": 2.0, "longitude": 1.0}, NOON + timedelta(seconds=1))
+        own.write("U9", {"latitude": 3.0, "longitude": 3.0})
+        assert places() == {"N1": [1.0, 2.0], "U9": [3.0, 3.0]}
