@@ -36,7 +36,7 @@ def up(
     folder, and watch them. Ctrl-C stops all of it.
 
     A server whose address is set explicitly is used instead of one of its own. `make real-services` builds
-    Apache Kafka and MinIO.
+    Apache Kafka and MinIO. Alerts are started where FLEETLAKE_ALERTS__RULES names their rules.
     """
     from fleetlake.settings import Settings
     from fleetlake.stack.beside import Beside
@@ -47,6 +47,7 @@ def up(
     beside = Beside(
         dagster=settings.dagster.in_stack and not (no_dagster or no_ingest),
         http=settings.http.in_stack and not (no_http or no_ingest),
+        alerts=settings.alerts.rules is not None and not no_ingest,
     )
     wanted = Wanted(kafka and KafkaKind(kafka), store and StoreKind(store))
     if detach:

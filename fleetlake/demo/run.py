@@ -86,9 +86,7 @@ class Demo:
                 self.narrator.say("it runs already, and is used as it is")
                 return
             settings = Settings()
-            beside = Beside(
-                dagster=stays and settings.dagster.in_stack, http=stays and settings.http.in_stack
-            )
+            beside = Beside(dagster=stays and settings.dagster.in_stack, http=settings.http.in_stack)
             for line in start_detached(with_sinks=True, beside=beside):
                 self.narrator.say(line)
 
