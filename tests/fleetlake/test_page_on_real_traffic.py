@@ -25,6 +25,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 CAR, DRIVE = "CAR_001", "T3_05_31_2021"
 TOPIC = "car.telemetry.v1"
 ACCENT = (0x0B, 0x6E, 0x6E)
+RULES = """
+rules:
+  - name: too_fast
+    summary: "{vehicle} drives {value} km/h"
+    threshold: {signal: speed, op: ">", value: 130}
+"""
 
 expect.set_options(timeout=30_000)
 
@@ -57,10 +63,13 @@ class Car:
 
 @pytest.fixture
 def live(
-    stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+    stack: StackUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> StackUnderTest:
-    """A stack with its page."""
+    """A stack with its page, and a rule."""
     chromium_program(pytestconfig)
+    rules = tmp_path / "rules.yml"
+    rules.write_text(RULES)
+    monkeypatch.setenv("FLEETLAKE_ALERTS__RULES", str(rules))
     monkeypatch.setenv("FLEETLAKE_HTTP__IN_STACK", "true")
     stack.up()
     eventually(lambda: is_ready(f"{stack.file.api}/ready"), 60)
@@ -88,7 +97,7 @@ def keep(seen: Window, name: str) -> None:
 
 
 def test_what_is_sent_to_kafka_is_seen_within_a_second(live: StackUnderTest, browser: Browser) -> None:
-    """The figure changes, the dot moves, and a speed beyond the threshold is an anomaly by itself."""
+    """The figure changes, the dot moves; a speed beyond a threshold is an anomaly and an alert by itself."""
     assert live.file.api is not None
     car = Car(live.file.kafka)
     car.send(41.0)
@@ -113,6 +122,8 @@ def test_what_is_sent_to_kafka_is_seen_within_a_second(live: StackUnderTest, bro
         expect(row).to_contain_text(CAR)
         expect(row).to_contain_text("201")
         expect(seen.page.locator(".legend")).to_contain_text("Overspeed 1")
+        seen.go("/#/alerts")
+        expect(seen.page.locator("tbody tr").first).to_contain_text(f"{CAR} drives 201")
 
 
 def test_a_recorded_drive_is_a_trip_on_the_map(live: StackUnderTest, browser: Browser) -> None:
