@@ -17,7 +17,7 @@ from tests.serving.scene import PROMPT, Api, api
 from transforms.live import signals_live
 
 QUICK = PROMPT.model_copy(
-    update={"sql_seconds": 60.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2}
+    update={"sql_seconds": 30.0, "sql_memory_mib": 256, "sql_rows": 1000, "sql_at_once": 2}
 )
 
 
@@ -132,7 +132,6 @@ BOMBS = [
     "select string_agg(i::varchar, ',') from range(1000000000) t(i)",
     "select i from range(1000000000) t(i) order by hash(i)",
     "select * from range(2000)",
-    "select " + "(" * 5000 + "1" + ")" * 5000,
     "select " + " + ".join(["1"] * 5000),
     "select range(100000000), range(100000000), range(100000000)",
     "select lpad('', 2000000000, 'x')",
