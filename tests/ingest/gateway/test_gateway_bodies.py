@@ -22,10 +22,10 @@ NOWHERE = "127.0.0.1:9"
 GZIP = {"content-encoding": "gzip"}
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[Client]:
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """Of a gateway without servers."""
-    site = site_without_servers(tmp_path)
+    site = site_without_servers(tmp_path_factory.mktemp("gateway"))
     with site.serving() as client:
         yield client
 
@@ -33,7 +33,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
 def site_without_servers(folder: Path) -> GatewaySite:
     return GatewaySite(
         KafkaSettings(bootstrap_servers=NOWHERE),
-        MongoSettings(uri=f"mongodb://{NOWHERE}"),
+        MongoSettings(uri=f"mongodb://{NOWHERE}", timeout_s=0.1),
         IngestSettings(runtime_dir=folder / "run"),
         "nowhere",
         GatewaySettings(max_unpacked_bytes=LIMIT, max_events=100, acknowledge_seconds=1),
