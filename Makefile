@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PYTEST_SLOW := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock acceptance bench real-services mongo-conformance clean
+.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock page acceptance bench real-services promtool mongo-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -63,6 +63,10 @@ lock: $(VENV)/bin/uv ## pin every dependency with its hashes
 		--group spark --constraint requirements.txt --custom-compile-command 'make lock' \
 		--output-file requirements-spark.txt
 
+page: ## build the live page from its sources, and test it (Node 20.19 or newer); the result is committed
+	@command -v npm >/dev/null || { echo "the page is built with Node (20.19 or newer), and there is no npm on the PATH" >&2; exit 1; }
+	@cd serving/page && npm ci --no-audit --no-fund && npm test && npm run build
+
 $(VENV)/bin/uv:
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -82,6 +86,14 @@ $(SERVICES)/minio/.built: infra/local/minio/go.mod infra/local/minio/go.sum
 	@echo "building MinIO; this takes some minutes the first time"
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@go build -C infra/local/minio -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/minio" github.com/minio/minio
+	@touch $@
+
+promtool: $(SERVICES)/promtool/.built ## fetch Prometheus' checker of rules, from Debian's package (apt-get, dpkg)
+
+$(SERVICES)/promtool/.built:
+	@for tool in apt-get dpkg; do command -v $$tool >/dev/null || { echo "promtool is taken from Debian's package, which needs $$tool" >&2; exit 1; }; done
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@cd $(@D) && apt-get download --quiet prometheus && dpkg -x prometheus_*.deb unpacked && mv unpacked/usr/bin/promtool . && rm -r unpacked prometheus_*.deb
 	@touch $@
 
 $(SERVICES)/duckdb-jdbc/.built: infra/local/duckdb-jdbc/pom.xml
@@ -115,7 +127,7 @@ acceptance: setup ## the long proofs: sinks killed under load, every kind of bad
 
 mongo-conformance: setup ## what Fleetlake expects of MongoDB, on yours: URI=mongodb://... (default: the embedded server)
 	@$(PYTEST) $(if $(URI),--mongo-uri '$(URI)') tests/conformance/mongo \
-		tests/lake/test_state.py tests/lake/test_state_marks.py
+		tests/lake/test_state.py tests/lake/test_state_marks.py tests/lake/test_alert_store.py tests/lake/test_alert_outbox.py
 
 faults: setup real-services ## break Kafka, MinIO, MongoDB and the sinks on purpose; writes docs/faults.md (CASES=..., SCALE=1, RESUME=1)
 	@$(BIN)/python -m tests.faults $(CASES) --scale $(or $(SCALE),1) --json faults.json $(if $(RESUME),--resume) $(if $(CASES),,--render docs/faults.md)

@@ -1,21 +1,25 @@
 """The plain producer: messages that are acknowledged one by one. `TransactionalProducer` is its sibling."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
 
 from broker import errors
-from broker.sender import Headers, Sender
+from broker.record import Written
+from broker.sender import Headers, Sender, written_at
 from broker.settings import KafkaSettings
 from broker.transactions import TransactionalProducer
 
-__all__ = ["Acknowledged", "Headers", "Producer", "TransactionalProducer"]
+__all__ = ["Acknowledged", "Headers", "Producer", "Told", "TransactionalProducer"]
 
 Acknowledged = Callable[[errors.BrokerError | None], None]
 """Called once per message with None, or with why it was not written."""
+
+Told = Callable[[Written | errors.BrokerError], None]
+"""Called once per message with where it was written, or with why it was not."""
 
 FLUSH_TIMEOUT_S = 60.0
 FLUSH_STEP_S = 0.5
@@ -35,9 +39,10 @@ class Producer(Sender):
         settings: KafkaSettings,
         *,
         linger_ms: int = 5,
+        options: Mapping[str, object] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(settings, {"linger.ms": linger_ms})
+        super().__init__(settings, {"linger.ms": linger_ms, **(options or {})})
         self._monotonic = monotonic
         self.delivered = 0
 
@@ -51,9 +56,15 @@ class Producer(Sender):
         partition: int | None = None,
         timestamp_ms: int | None = None,
         acknowledged: Acknowledged | None = None,
+        told: Told | None = None,
     ) -> None:
-        """Queues one message; waits while the queue is full. Raises what is wrong with the message itself."""
+        """Queues one message; waits while the queue is full. Raises what is wrong with the message itself.
+
+        `told` is told where it was written, `acknowledged` only that it was; one of them at most.
+        """
         report = self._count if acknowledged is None else self._report_to(acknowledged)
+        if told is not None:
+            report = self._tell(told)
         try:
             try:
                 self._produce(topic, key, value, headers, partition, timestamp_ms, report)
@@ -101,5 +112,15 @@ class Producer(Sender):
                 acknowledged(None)
             else:
                 acknowledged(self._failed(error, message))
+
+        return report
+
+    def _tell(self, told: Told) -> Callable[[KafkaError | None, Message], None]:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                self.delivered += 1
+                told(written_at(message))
+            else:
+                told(self._failed(error, message))
 
         return report

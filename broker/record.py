@@ -14,6 +14,13 @@ HEADER_BYTES: Final = 192
 """What Python takes for a header beside its bytes: a name, a value, a pair, a place in a list."""
 
 
+class Written(NamedTuple):
+    """Where a message lies in its topic."""
+
+    partition: int
+    offset: int
+
+
 class TopicPartition(NamedTuple):
     """One partition of one topic."""
 

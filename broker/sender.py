@@ -4,12 +4,14 @@ Keys go to the partition that Java clients choose too, so that other programs ma
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka import Producer as Client
 
 from broker import errors
 from broker.client import TOO_LARGE, UNAUTHENTICATED, client_options, translate
+from broker.record import Written
 from broker.settings import KafkaSettings
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -113,3 +115,8 @@ class Sender:
         if error.code() in PURGED:
             return errors.BrokerUnavailable(self._settings.bootstrap_servers, doing, self._trouble)
         return translate(error, self._settings, doing, topic)
+
+
+def written_at(message: Message) -> Written:
+    """The place of a message that was acknowledged."""
+    return Written(cast("int", message.partition()), cast("int", message.offset()))

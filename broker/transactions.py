@@ -9,8 +9,8 @@ from confluent_kafka import KafkaError, KafkaException, Message
 from broker import errors
 from broker.client import FENCED, MISSING_TOPIC, TOO_LARGE, UNAVAILABLE, translate
 from broker.metadata import GroupMetadata
-from broker.record import TopicPartition
-from broker.sender import FULL_QUEUE_POLL_S, PURGED, Headers, Sender
+from broker.record import TopicPartition, Written
+from broker.sender import FULL_QUEUE_POLL_S, PURGED, Headers, Sender, written_at
 from broker.settings import KafkaSettings
 from broker.stored_offset import NO_LIVES, Lives, places_of
 
@@ -25,6 +25,7 @@ class TransactionalProducer(Sender):
     """Messages and group offsets that become visible together or not at all.
 
     Errors: `Fenced` (stop), `Abortable` (abort, then begin anew), `Transient` (the same step again).
+    One that `tells` says of each message where it was written.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class TransactionalProducer(Sender):
         transactional_id: str,
         *,
         timeout_ms: int = 60_000,
+        tells: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.transactional_id = transactional_id
@@ -40,7 +42,7 @@ class TransactionalProducer(Sender):
         options = {
             "transactional.id": transactional_id,
             "transaction.timeout.ms": timeout_ms,
-            "delivery.report.only.error": True,
+            "delivery.report.only.error": not tells,
         }
         super().__init__(settings, options)
 
@@ -62,10 +64,15 @@ class TransactionalProducer(Sender):
         *,
         partition: int | None = None,
         timestamp_ms: int | None = None,
+        written: Callable[[Written], None] | None = None,
     ) -> None:
-        """Queues one message of the open transaction. A failed delivery is raised by `commit`."""
+        """Queues one message of the open transaction. A failed delivery is raised by `commit`.
+
+        `written` is told where it lies before `commit` returns, by a producer that `tells`.
+        """
+        report = self._note if written is None else self._tell(written)
         with self._translated(f"send to {topic}", topic, len(value or b"")):
-            self._produce(topic, key, value, headers, partition, timestamp_ms, self._note)
+            self._produce(topic, key, value, headers, partition, timestamp_ms, report)
 
     def send_offsets(
         self,
@@ -107,6 +114,15 @@ class TransactionalProducer(Sender):
         """What was purged failed because of something else."""
         if error is not None and error.code() not in PURGED:
             self._failed(error, message)
+
+    def _tell(self, written: Callable[[Written], None]) -> Callable[[KafkaError | None, Message], None]:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                written(written_at(message))
+            else:
+                self._note(error, message)
+
+        return report
 
     def _await(self, has_come: Callable[[], bool]) -> None:
         """Polls for what the client library has to say of an error, which may come a moment after it."""

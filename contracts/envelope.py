@@ -64,15 +64,27 @@ class EnvelopeReader:
         self, envelope: Envelope, fields: Fields, kafka_time_ms: int, headers: Headers
     ) -> Refused | None:
         """Vehicle, event time, received time and sensor; the first thing that is wrong, after reading all."""
-        problems = [
-            self._read_vehicle(envelope, fields),
-            self._read_event_time(envelope, fields, headers),
-            self._read_received_time(envelope, fields, headers),
+        problems = self.problems(envelope, fields, kafka_time_ms, headers)
+        return problems[0][1] if problems else None
+
+    def problems(
+        self, envelope: Envelope, fields: Fields, kafka_time_ms: int, headers: Headers
+    ) -> list[tuple[str, Refused]]:
+        """Reads the same; each place where something is wrong, and what."""
+        contract = self._contract
+        found = [
+            (contract.vehicle.field or "", self._read_vehicle(envelope, fields)),
+            (_place(contract.event_time[0]), self._read_event_time(envelope, fields, headers)),
         ]
+        if contract.received_time is not None:
+            received = self._read_received_time(envelope, fields, headers)
+            found.append((_place(contract.received_time), received))
         if envelope.event_time is not None:
-            problems.append(self.too_far_ahead(envelope.event_time, kafka_time_ms))
-        problems.append(self._read_sensor(envelope, fields))
-        return next(filter(None, problems), None)
+            ahead = self.too_far_ahead(envelope.event_time, kafka_time_ms)
+            found.append((_place(contract.event_time[0]), ahead))
+        if contract.sensor is not None:
+            found.append((contract.sensor.field, self._read_sensor(envelope, fields)))
+        return [(place, problem) for place, problem in found if problem is not None]
 
     def too_far_ahead(self, time: int, kafka_time_ms: int) -> Refused | None:
         """Whether a clock is further ahead of the broker's than a car's may be."""
@@ -172,3 +184,10 @@ def _last(headers: Headers, name: str | None) -> str | None:
     """The last header of that name, as text; bytes that are none are replaced and so read as no time."""
     values = [value for key, value in headers or () if key == name]
     return values[-1].decode("utf-8", "replace") if values and values[-1] is not None else None
+
+
+def _place(source: TimeSource) -> str:
+    """The field or header that a time is looked for in first."""
+    if source.columns:
+        return source.columns.date
+    return source.field or source.header or ""

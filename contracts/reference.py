@@ -26,7 +26,7 @@ class Reference:
     def __init__(self, contract: Contract, catalog: Catalog, limits: Limits) -> None:
         self._contract, self._limits = contract, limits
         self._envelope = EnvelopeReader(contract, limits)
-        self._shape = _shape_reader(contract, catalog, limits)
+        self._shape = shape_reader(contract, catalog, limits)
 
     def decode(
         self, payload: bytes | None, kafka_time_ms: int, key: bytes | None, headers: Headers
@@ -120,7 +120,8 @@ class Reference:
         ]
 
 
-def _shape_reader(contract: Contract, catalog: Catalog, limits: Limits) -> ShapeReader:
+def shape_reader(contract: Contract, catalog: Catalog, limits: Limits) -> ShapeReader:
+    """Finds the readings in messages of this contract."""
     found = meanings(contract, catalog)
     names = Names(found, catalog, limits)
     if contract.long_shape:

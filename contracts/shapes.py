@@ -152,10 +152,19 @@ class WideReader:
             node[leaf] = None
 
     def read(self, fields: Fields) -> list[Candidate] | Refused:
+        for _, problem in self.missing(fields):
+            return problem
+        return self.candidates(fields)
+
+    def missing(self, fields: Fields) -> Iterator[tuple[str, Refused]]:
+        """Fields that the contract requires and the message does not have."""
         for wire, path, meaning in self._required:
             raw = field_at(fields, path)
             if raw is None or (raw == "" and isinstance(meaning, Meaning) and meaning.kind != "text"):
-                return Refused(Reason.MISSING_FIELD, f"field {wire} is missing")
+                yield wire, Refused(Reason.MISSING_FIELD, f"field {wire} is missing")
+
+    def candidates(self, fields: Fields) -> list[Candidate]:
+        """Every reading that is there, required or not."""
         candidates = []
         for path, meaning in self._mapped:
             raw = field_at(fields, path)

@@ -21,9 +21,12 @@ from pydantic_settings import (
 from broker.settings import KafkaSettings
 from fleetlake.masking import MASK, shown
 from fleetlake.web.settings import HttpSettings
+from ingest.alerts.settings import AlertSettings
+from ingest.gateway.settings import GatewaySettings
 from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from orchestration.settings import OrchestrationSettings
+from serving.settings import ServingSettings
 from transforms.settings import TransformSettings
 
 PREFIX = "FLEETLAKE_"
@@ -90,9 +93,12 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     mongo: MongoSettings = MongoSettings()
     ingest: IngestSettings = IngestSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    alerts: AlertSettings = AlertSettings()
     transforms: TransformSettings = TransformSettings()
     dagster: OrchestrationSettings = OrchestrationSettings()
     http: HttpSettings = HttpSettings()
+    serving: ServingSettings = ServingSettings()
 
     @field_validator("contracts", mode="before")
     @classmethod

@@ -12,10 +12,11 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from ingest.errors import OperatorNeeded
 from ingest.settings import IngestSettings
@@ -142,6 +143,29 @@ class Abandoned:
             return False
         now = self.clock()
         return now - self._since.setdefault(slot.number, now) >= self.patience_seconds
+
+
+@contextmanager
+def left_slot(settings: IngestSettings, group: str, number: int) -> Iterator[bool]:
+    """Whether the slot's process is gone; if so nobody else gets the slot while the block runs."""
+    slot = _try_lock(runtime_folder(settings), group, number)
+    if slot is None:
+        yield False
+        return
+    with slot.held():
+        yield True
+
+
+def leases_id(settings: IngestSettings) -> str:
+    """What all processes that share leases, and no others, know them by."""
+    path = runtime_folder(settings) / "leases-id"
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{uuid4().hex}")
+        draft.write_text(uuid4().hex)
+        with suppress(FileExistsError):
+            os.link(draft, path)  # whoever is first has named them
+        draft.unlink()
+    return path.read_text()
 
 
 def runtime_folder(settings: IngestSettings) -> Path:

@@ -1,4 +1,4 @@
-"""What a sink has just done, step by step of the order that its promise rests on.
+"""What a sink, or the gateway, has just done, step by step of the order that its promise rests on.
 
 Whoever runs a sink may be told. Production is not; tests end the process there: a kill between any two steps
 loses nothing and doubles nothing. The steps of a sink stand in their order, and the numbers of the docstrings
@@ -84,7 +84,48 @@ class RoutesStep(StrEnum):
     """Partitions are about to be given up, and no transaction is open."""
 
 
-Step = HistoryStep | StateStep | RebuildStep | RoutesStep
+class GatewayStep(StrEnum):
+    """Of requests with an idempotency key: one transaction, and how a claim left behind is settled."""
+
+    CLAIMED = "claimed"
+    """The keys are this process's; nothing is written yet."""
+
+    BEGUN = "begun"
+    SENT = "sent"
+    COMMITTED = "committed"
+    ANSWERED = "answered"
+    """The answers are kept; nobody has got them yet."""
+
+    FENCED = "fenced"
+    """Whoever had the claim before can write no more."""
+
+    FOUND = "found"
+    """Whether its events are in Kafka is known; nothing was made of it yet."""
+
+    RETAKEN = "retaken"
+    """The claim is this process's; its events are about to be written."""
+
+
+class AlertStep(StrEnum):
+    """Of alerts: how facts are judged and kept, and how webhooks are told."""
+
+    POLLED = "polled"
+    JUDGED = "judged"
+    WRITTEN = "written"
+    """What was judged is in MongoDB, with the effects that nobody was told of yet."""
+
+    TOLD = "told"
+    """Alerts and deliveries are in."""
+
+    SETTLED = "settled"
+    OFFSETS_COMMITTED = "offsets_committed"
+    SENT = "sent"
+    """A webhook has answered, and nothing says so yet."""
+
+    DELIVERED = "delivered"
+
+
+Step = HistoryStep | StateStep | RebuildStep | RoutesStep | GatewayStep | AlertStep
 
 Steps = Callable[[Step], object]
 """Is called in the thread that did the step, before the next one is begun."""

@@ -4,7 +4,7 @@ are first written. `silver.signals_live` is silver as it would be if it were bro
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -60,9 +60,12 @@ class Rows:
 class Warehouse:
     """One in-memory DuckDB whose only reachable files are the lake's, and whose only statements are reads."""
 
-    def __init__(self, settings: LakeSettings, live: LiveSelect | None = None) -> None:
+    def __init__(
+        self, settings: LakeSettings, live: LiveSelect | None = None, *, refused: Collection[str] = ()
+    ) -> None:
+        """`refused` are functions that may not be called, beside those that never may be."""
         self._storage: Storage = storage(settings)
-        self._live = live
+        self._live, self._refused = live, refused
         self._present: dict[str, bool] = {}
         self._unreadable: dict[str, str] = {}
         self._refreshing = threading.Lock()
@@ -87,7 +90,7 @@ class Warehouse:
         cursor = self._connection.cursor()
         try:
             cursor.execute(f"set {WAITING} = '1KB'")
-            _check_reads(cursor, sql)
+            _check_reads(cursor, sql, self._refused)
             self._refresh(sql)
             try:
                 reader = _execute(cursor, sql, parameters)
@@ -191,7 +194,7 @@ def connect(settings: LakeSettings, live: LiveSelect | None = None) -> Warehouse
     return Warehouse(settings, live)
 
 
-def _check_reads(cursor: DuckDBPyConnection, sql: str) -> None:
+def _check_reads(cursor: DuckDBPyConnection, sql: str, refused: Collection[str]) -> None:
     statements = cursor.extract_statements(sql)
     if not statements:
         problem = "there is no statement"
@@ -204,18 +207,18 @@ def _check_reads(cursor: DuckDBPyConnection, sql: str) -> None:
         raise QueryRefused(problem)
     explained = EXPLAIN.match(statements[0].query)
     if statements[0].type == StatementType.EXPLAIN and explained:
-        _check_explained(cursor, statements[0].query[explained.end() :])
+        _check_explained(cursor, statements[0].query[explained.end() :], refused)
     elif statements[0].type != StatementType.SELECT:
         problem = f"the lake is read-only here: {statements[0].type.name.lower()} is not a reading statement"
         raise QueryRefused(problem)
     else:
-        check_functions(cursor, statements[0].query)
+        check_functions(cursor, statements[0].query, refused)
 
 
-def _check_explained(cursor: DuckDBPyConnection, sql: str) -> None:
+def _check_explained(cursor: DuckDBPyConnection, sql: str, refused: Collection[str]) -> None:
     """`explain analyze` runs what it explains."""
     try:
-        _check_reads(cursor, sql)
+        _check_reads(cursor, sql, refused)
     except duckdb.ParserException as error:
         problem = "explain takes one reading statement, with no comment before it"
         raise QueryRefused(problem) from error

@@ -1,6 +1,7 @@
 """The latest state of every vehicle in MongoDB: one document a vehicle, written with `$max`, so that order of
 arrival, repetition and the number of writers never change the result. For the state sink, the rebuild, the
-audit and `fleetlake state`. `_id` is the only index: every access is by vehicle, or reads all."""
+audit and `fleetlake state`. `_id` is the only index that these need: every access is by vehicle, or reads
+all."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

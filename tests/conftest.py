@@ -35,8 +35,9 @@ __all__ = [  # pytest finds its hooks by name
     "pytest_unconfigure",
 ]
 
-# Three processes that most tests of the stack have no use for; those that have say so.
+# Processes that most tests of the stack have no use for; those that have say so.
 os.environ.setdefault("FLEETLAKE_DAGSTER__IN_STACK", "false")
+os.environ.setdefault("FLEETLAKE_HTTP__IN_STACK", "false")
 
 S3_START_SECONDS = 90.0
 

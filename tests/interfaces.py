@@ -31,7 +31,8 @@ from ingest.process import Stop
 
 FROM_THE_INSIDE = "/srv/inside/of/the/platform"
 OPEN_PATHS = ("/", "/page/")
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
+QUIET_SECONDS = 0.2
 
 
 async def all_is_well() -> Mapping[str, str | None]:
@@ -219,9 +220,11 @@ def talk(port: int, *parts: bytes, until_closed: bool = True) -> bytes:
                 line.sendall(part)
         except (BrokenPipeError, ConnectionResetError):
             pass  # it has closed before all was sent: what it said is read below
-        if not until_closed:
-            line.settimeout(0.3)
-        return read_all(line)
+        if until_closed:
+            return read_all(line)
+        first = line.recv(65_536)
+        line.settimeout(QUIET_SECONDS)
+        return first + read_all(line)
 
 
 def read_all(line: socket.socket) -> bytes:

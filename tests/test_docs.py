@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from fleetlake.commands import COMMANDS
 from fleetlake.settings import Settings
 from fleetlake.web.metrics import HttpMetrics
+from ingest.alerts.metrics import AlertMetrics
+from ingest.gateway.metrics import GatewayMetrics
 from ingest.metrics import SinkMetrics
 from lake.schemas import BRONZE
 from tests.faults.__main__ import load_cases
@@ -46,7 +48,8 @@ def test_every_metric_is_documented() -> None:
     documented = set(re.findall(r"^\| `(fleetlake_\w+)`", text("docs/metrics.md"), re.MULTILINE))
     registry = SinkMetrics("history").registry
     HttpMetrics("api", registry)
-    families = registry.collect()
+    registries = (registry, GatewayMetrics().registry, AlertMetrics().registry)
+    families = [family for each in registries for family in each.collect()]
     assert documented == {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
 

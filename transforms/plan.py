@@ -4,6 +4,7 @@ Nothing is remembered between two looks: what was missed, failed or killed is du
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from datetime import date
 from functools import cache, partial
 
 from lake.errors import TableMissing
@@ -58,6 +59,15 @@ def between(marts: Marts, named: Collection[str], first: str, last: str) -> dict
             known = {*makings(marts, model, newest).partitions(), *newest(model.name).marks}
             found[model.name] = sorted(each for each in known if each == WHOLE or first <= each <= last)
     return {name: partitions for name, partitions in found.items() if partitions}
+
+
+def current_days(marts: Marts, table: str) -> frozenset[date]:
+    """The days of a mart that are made of what its tables have now: nobody who reads them misses anything
+    that they could read in those tables."""
+    newest = cache(partial(_newest, wait_ready(marts.lake, writes=False)))
+    built = newest(table).marks
+    due = {*makings(marts, marts.models[table], newest).due(built)}
+    return frozenset(date.fromisoformat(day) for day in built if day not in due and day != WHOLE)
 
 
 def _of_sources(marts: Marts, made_from: Makings, due: Mapping[str, list[str]]) -> Iterator[str]:

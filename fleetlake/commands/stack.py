@@ -17,6 +17,9 @@ def up(
         bool,
         typer.Option("--no-dagster", help="Without Dagster; `fleetlake materialize` works all the same."),
     ] = False,
+    no_http: Annotated[
+        bool, typer.Option("--no-http", help="Without the gateway, the read API and the live page.")
+    ] = False,
     kafka: Annotated[
         Literal["embedded", "real"] | None,
         typer.Option(
@@ -29,26 +32,31 @@ def up(
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", hidden=True)] = False,
 ) -> None:
-    """Start Kafka, MongoDB, the sinks and Dagster in the data folder, and watch them. Ctrl-C stops all of it.
+    """Start Kafka, MongoDB, the sinks, the HTTP interfaces with the live page, and Dagster in the data
+    folder, and watch them. Ctrl-C stops all of it.
 
     A server whose address is set explicitly is used instead of one of its own. `make real-services` builds
-    Apache Kafka and MinIO.
+    Apache Kafka and MinIO. Alerts are started where FLEETLAKE_ALERTS__RULES names their rules.
     """
     from fleetlake.settings import Settings
+    from fleetlake.stack.beside import Beside
     from fleetlake.stack.control import start_detached
     from fleetlake.stack.parts import KafkaKind, StoreKind, Wanted
 
-    with_dagster = Settings().dagster.in_stack and not (no_dagster or no_ingest)
+    settings = Settings()
+    beside = Beside(
+        dagster=settings.dagster.in_stack and not (no_dagster or no_ingest),
+        http=settings.http.in_stack and not (no_http or no_ingest),
+        alerts=settings.alerts.rules is not None and not no_ingest,
+    )
     wanted = Wanted(kafka and KafkaKind(kafka), store and StoreKind(store))
     if detach:
-        for line in start_detached(with_sinks=not no_ingest, with_dagster=with_dagster, wanted=wanted):
+        for line in start_detached(with_sinks=not no_ingest, beside=beside, wanted=wanted):
             typer.echo(line)
         return
     from fleetlake.stack.foreground import run_stack
 
-    raise typer.Exit(
-        run_stack(with_sinks=not no_ingest, with_dagster=with_dagster, is_quiet=quiet, wanted=wanted)
-    )
+    raise typer.Exit(run_stack(with_sinks=not no_ingest, beside=beside, is_quiet=quiet, wanted=wanted))
 
 
 def down() -> None:

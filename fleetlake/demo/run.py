@@ -22,13 +22,15 @@ from fleetlake.demo.answers import Answers, Before
 from fleetlake.demo.plan import DRIVES, USE_CASE_SOURCE, USE_CASE_VEHICLE, USE_CASES, Traffic
 from fleetlake.demo.send import Sender
 from fleetlake.demo.stage import Narrator
+from fleetlake.demo.traffic import MOVING, VEHICLES, start_traffic
 from fleetlake.demo.verdicts import Verdict
 from fleetlake.materialize import bring_up_to_date
 from fleetlake.settings import DEFAULT_DATA_DIR, Settings
+from fleetlake.stack.beside import Beside
 from fleetlake.stack.control import start_detached, stop_stack
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.progress import KafkaLog, routes_of
-from fleetlake.stack.runfile import is_held
+from fleetlake.stack.runfile import is_held, read_stack
 from fleetlake.stack.waiting import wait_until_done
 from lake.state import StateStore
 from orchestration.materialize import Outcome
@@ -72,6 +74,8 @@ class Demo:
             self._wait(settings, answers)
             made = self._make_tables(settings)
             verdicts = self._check(sender, answers, before, made)
+            if keep:
+                self._go_on(settings)
             self._summarise(verdicts, before, store.count(), stays=keep or not is_ours)
         return 0 if all(verdict.holds for verdict in verdicts) else 1
 
@@ -81,7 +85,9 @@ class Demo:
             if not is_ours:
                 self.narrator.say("it runs already, and is used as it is")
                 return
-            for line in start_detached(with_sinks=True, with_dagster=stays and Settings().dagster.in_stack):
+            settings = Settings()
+            beside = Beside(dagster=stays and settings.dagster.in_stack, http=settings.http.in_stack)
+            for line in start_detached(with_sinks=True, beside=beside):
                 self.narrator.say(line)
 
     def _look(self, answers: Answers) -> Before:
@@ -150,6 +156,15 @@ class Demo:
         explanation = "Counts and answers are read back from the lake, MongoDB and Kafka, and compared."
         with self.narrator.stage("Check", explanation, [command("audit")]):
             return list(answers.judge(sender.expected, before, made))
+
+    def _go_on(self, settings: Settings) -> None:
+        """Traffic for who looks at the live page."""
+        layout = layout_of(settings.data_dir)
+        stack = read_stack(layout)
+        if stack is None or stack.api is None:
+            return
+        start_traffic(layout)
+        self.narrator.say(f"{VEHICLES * len(MOVING)} vehicles drive on: {stack.api} shows them")
 
     def _summarise(self, verdicts: list[Verdict], before: Before, vehicles: int, *, stays: bool) -> None:
         self.narrator.verdicts(verdicts)

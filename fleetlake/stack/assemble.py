@@ -1,10 +1,11 @@
 """Which servers a stack starts, and where they will listen. What is configured explicitly is used instead."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from fleetlake.masking import masked_url
 from fleetlake.settings import Settings, is_explicit
+from fleetlake.stack.beside import API, DAGSTER, GATEWAY
 from fleetlake.stack.layout import Layout
 from fleetlake.stack.minio import own_keys
 from fleetlake.stack.parts import KafkaKind, Parts, StoreKind, Wanted, settle
@@ -25,7 +26,7 @@ class Assembly:
     kafka: str
     mongo: str
     incarnation_file: str | None
-    dagster_port: int
+    ports: Mapping[str, int]
 
 
 def assemble(layout: Layout, wanted: Wanted, report: Report) -> Assembly:
@@ -57,7 +58,7 @@ def assemble(layout: Layout, wanted: Wanted, report: Report) -> Assembly:
         if "mongo" in started
         else masked_url(settings.mongo.uri),
         incarnation_file=incarnation,
-        dagster_port=ports["dagster"],
+        ports=ports,
     )
 
 
@@ -72,7 +73,7 @@ def _require_built(parts: Parts, services: Services) -> None:
 
 def _listeners(parts: Parts) -> Iterable[str]:
     """The names of the ports that these parts need."""
-    yield from ("kafka", "mongo", "dagster")
+    yield from ("kafka", "mongo", DAGSTER, GATEWAY, API)
     if parts.kafka is KafkaKind.REAL:
         yield "kafka-controller"
     if parts.store is StoreKind.MINIO:

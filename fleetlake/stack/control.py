@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fleetlake.settings import DATA_DIR_VARIABLE, Settings, child_environment
+from fleetlake.stack.beside import API, DAGSTER, GATEWAY, Beside
 from fleetlake.stack.child import ChildState
 from fleetlake.stack.embedded import snapshot_seconds
 from fleetlake.stack.kafka_node import recovery_seconds
@@ -72,14 +73,14 @@ class StackStoppedBadly(Exception):
         super().__init__(f"the stack is stopped, but not in order: {'; '.join(badly)} (log: {log})")
 
 
-def start_detached(*, with_sinks: bool, with_dagster: bool = True, wanted: Wanted = WHATEVER) -> list[str]:
+def start_detached(*, with_sinks: bool, beside: Beside, wanted: Wanted = WHATEVER) -> list[str]:
     """Starts the stack in a session of its own; returns what to tell once everything is ready."""
     layout = layout_of(Settings().data_dir)
     if is_held(layout):
         raise _runs_already(layout)
     log = layout.log("up")
     with _own_log(layout, log) as output:
-        process = _spawn(layout, output, _options(wanted, with_sinks=with_sinks, with_dagster=with_dagster))
+        process = _spawn(layout, output, _options(wanted, beside, with_sinks=with_sinks))
     try:
         stack = _await_ready(layout, process, log)
     except BaseException:
@@ -89,11 +90,13 @@ def start_detached(*, with_sinks: bool, with_dagster: bool = True, wanted: Wante
     return [*_notes(log), *addresses(stack)]
 
 
-def _options(wanted: Wanted, *, with_sinks: bool, with_dagster: bool) -> Iterator[str]:
+def _options(wanted: Wanted, beside: Beside, *, with_sinks: bool) -> Iterator[str]:
     if not with_sinks:
         yield "--no-ingest"
-    if not with_dagster:
+    if not beside.dagster:
         yield "--no-dagster"
+    if not beside.http:
+        yield "--no-http"
     if wanted.kafka is not None:
         yield from ("--kafka", wanted.kafka)
     if wanted.store is not None:
@@ -172,14 +175,23 @@ def addresses(stack: StackFile) -> list[str]:
         f"kafka  {stack.kafka}",
         f"mongo  {stack.mongo}",
         f"lake   {stack.lake}{at}",
-        *([f"dagster {stack.dagster}{_when(stack.dagster)}"] if stack.dagster else []),
+        *(f"{name:6} {at}{_when(name, at)}" for name, at in _companions(stack)),
         f"pid    {stack.pid}",
     ]
 
 
-def _when(address: str) -> str:
+def _companions(stack: StackFile) -> Iterator[tuple[str, str]]:
+    for name in (GATEWAY, API, DAGSTER):
+        address = getattr(stack, name)
+        if address:
+            yield name, address
+
+
+def _when(name: str, address: str) -> str:
     """The stack is there without it: it comes up on its own."""
-    return "" if listens(int(address.rpartition(":")[2])) else "  (answers within a minute)"
+    page = ", the live page" if name == API else ""
+    soon = "" if listens(int(address.rpartition(":")[2])) else ", answers within a minute"
+    return f"  ({(page + soon)[2:]})" if page + soon else ""
 
 
 def stop_stack() -> str:

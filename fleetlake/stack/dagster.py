@@ -19,11 +19,6 @@ STOP_SECONDS = 20.0
 """A run that is under way ends itself when its daemon stops; what it has not committed is due again."""
 
 
-def dagster_address(port: int) -> str:
-    """Where its pages are."""
-    return f"http://{LOOPBACK}:{port}"
-
-
 def dagster_specs(settings: Settings, layout: Layout, port: int) -> Iterator[ChildSpec]:
     """Both processes, over one instance in the data folder."""
     home = str(prepare(dagster_home(settings)))

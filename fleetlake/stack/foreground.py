@@ -9,6 +9,7 @@ from typing import Any
 
 from fleetlake.settings import Settings
 from fleetlake.sinks import SINKS
+from fleetlake.stack.beside import Beside
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.local import LocalStack
 from fleetlake.stack.logs import open_log
@@ -26,7 +27,7 @@ COUNT_TIMEOUT_SECONDS = 0.5
 COUNT_EVERY_SECONDS = 5.0
 
 
-def run_stack(*, with_sinks: bool, with_dagster: bool, is_quiet: bool, wanted: Wanted) -> int:
+def run_stack(*, with_sinks: bool, beside: Beside, is_quiet: bool, wanted: Wanted) -> int:
     """Runs the stack until it is told to stop; returns its exit code."""
     layout = layout_of(Settings().data_dir)
     layout.logs.mkdir(parents=True, exist_ok=True)
@@ -42,7 +43,7 @@ def run_stack(*, with_sinks: bool, with_dagster: bool, is_quiet: bool, wanted: W
         opened.enter_context(on_hangup(stop.request))
         report = reporting(logger("stack"), screen)
         sinks = SINKS if with_sinks else ()
-        stack = LocalStack(layout, sinks, report, stop, screen.show, wanted=wanted, with_dagster=with_dagster)
+        stack = LocalStack(layout, sinks, report, stop, screen.show, wanted=wanted, beside=beside)
         return stack.run()
 
 

@@ -18,9 +18,8 @@ from contracts.load import load_registry
 from fleetlake.settings import DATA_DIR_VARIABLE, Settings
 from fleetlake.sinks import sink_specs
 from fleetlake.stack.assemble import assemble
+from fleetlake.stack.beside import API, DAGSTER, GATEWAY, Beside
 from fleetlake.stack.child import Backoff, Child
-from fleetlake.stack.dagster import STOP_SECONDS as DAGSTER_STOP_SECONDS
-from fleetlake.stack.dagster import dagster_address, dagster_specs
 from fleetlake.stack.incarnation import Life
 from fleetlake.stack.layout import Layout
 from fleetlake.stack.leftovers import end_leftovers
@@ -34,6 +33,7 @@ from fleetlake.stack.supervisor import TICK_SECONDS, Report, StopSignal, Supervi
 from fleetlake.stack.topics import prepare_topics
 
 WHATEVER = Wanted()
+NOTHING = Beside()
 STOP_EXTRA_SECONDS = 2.0
 """On top of what a sink has for finishing: its process has to end, too."""
 
@@ -50,15 +50,15 @@ class LocalStack:
         each_tick: Callable[[StackFile], None] = lambda file: None,
         *,
         wanted: Wanted = WHATEVER,
-        with_dagster: bool = False,
+        beside: Beside = NOTHING,
     ) -> None:
         self.layout, self.sinks = layout, sinks
         self._report, self._stop, self._wanted, self._each_tick = report, stop, wanted, each_tick
         self._backoff = Backoff()
         self._servers: list[StackServer] = []
         self._supervisor = Supervisor([], report)
-        self._with_dagster, self._dagster_port = with_dagster, 0
-        self._dagster = Supervisor([], report)
+        self._beside, self._ports = beside, dict[str, int]()
+        self._companions = Supervisor([], report)
         self._settings = Settings(data_dir=layout.root)
         self._file: StackFile | None = None
         self._written: StackFile | None = None
@@ -86,7 +86,8 @@ class LocalStack:
         """Ports for the servers to start; the stack file says where everything will be."""
         assembly = assemble(self.layout, self._wanted, self._report)
         self._servers += assembly.servers
-        self._dagster_port = assembly.dagster_port
+        self._ports = dict(assembly.ports)
+        beside = self._beside.addresses(self._ports)
         me = myself()
         self._file = StackFile(
             kafka=assembly.kafka,
@@ -94,7 +95,9 @@ class LocalStack:
             lake=assembly.settings.lake.uri,
             incarnation_file=assembly.incarnation_file,
             lake_endpoint=assembly.settings.lake.s3.endpoint_url,
-            dagster=dagster_address(self._dagster_port) if self._with_dagster else None,
+            dagster=beside.get(DAGSTER),
+            gateway=beside.get(GATEWAY),
+            api=beside.get(API),
             pid=me.pid,
             started=me.started,
             state=StackState.STARTING,
@@ -126,12 +129,10 @@ class LocalStack:
         )
         self._supervisor = Supervisor(specs, self._report, backoff=self._backoff)
 
-    def _start_dagster(self) -> None:
-        """When everything else is ready: its start takes more than theirs together."""
-        if not self._with_dagster:
-            return
-        specs = dagster_specs(self._settings, self.layout, self._dagster_port)
-        self._dagster = Supervisor(list(specs), self._report, backoff=self._backoff)
+    def _start_companions(self) -> None:
+        """When everything else is ready: Dagster's start takes more than all of theirs together."""
+        specs = self._beside.specs(self._settings, self.layout, self._ports)
+        self._companions = Supervisor(list(specs), self._report, backoff=self._backoff)
 
     def _prepare_topics(self) -> None:
         broker = self._broker
@@ -151,11 +152,11 @@ class LocalStack:
                 if server.has_died:
                     self._revive(server)
             self._supervisor.tick()
-            self._dagster.tick()
+            self._companions.tick()
             if self._file is not None and self._file.state is StackState.STARTING and self._is_ready():
                 self._note_down(StackState.RUNNING)
                 self._report("info", "stack_ready", kafka=self._file.kafka, mongo=self._file.mongo)
-                self._start_dagster()
+                self._start_companions()
             self._note_down()
             if self._file is not None:
                 self._each_tick(self._file)
@@ -196,7 +197,7 @@ class LocalStack:
     def _stop_everything(self) -> None:
         self._note_down(StackState.STOPPING)
         self._report("info", "stack_stopping")
-        self._is_clean = self._dagster.stop(DAGSTER_STOP_SECONDS)
+        self._is_clean = self._companions.stop(self._beside.stop_seconds)
         self._is_clean &= self._supervisor.stop(self._stop_seconds)  # 4
         for server in reversed(self._servers):  # the broker was added first
             self._is_clean &= self._stop_server(server)
@@ -228,7 +229,7 @@ class LocalStack:
         return self._settings.ingest.shutdown_seconds + STOP_EXTRA_SECONDS
 
     def _own_pids(self) -> set[int]:
-        return self._supervisor.pids | self._dagster.pids | {server.entry.pid for server in self._servers}
+        return self._supervisor.pids | self._companions.pids | {server.entry.pid for server in self._servers}
 
     def _note_down(self, state: StackState | None = None) -> None:
         """`_publish`, of which the stack does not depend any more: what a full disk refuses is written when
@@ -247,7 +248,7 @@ class LocalStack:
         if self._file is None:
             return
         entries = [server.entry for server in self._servers]
-        entries += [_entry(child) for child in (*self._supervisor.children, *self._dagster.children)]
+        entries += [_entry(child) for child in (*self._supervisor.children, *self._companions.children)]
         self._file = replace(self._file, state=state or self._file.state, processes=entries)
         if self._file != self._written or not self.layout.stack_file.exists():
             self._file.write(self.layout)

@@ -9,7 +9,15 @@ from pathlib import Path
 from fleetlake.stack.server import LOOPBACK, free_port, listens
 from ingest.process import write_atomically
 
-DEFAULTS = {"kafka": 9092, "mongo": 27017, "kafka-controller": 9093, "minio": 9000, "dagster": 3000}
+DEFAULTS = {
+    "kafka": 9092,
+    "mongo": 27017,
+    "kafka-controller": 9093,
+    "minio": 9000,
+    "dagster": 3000,
+    "gateway": 8080,
+    "api": 8000,
+}
 
 
 def choose_ports(remembered_in: Path, defaults: Mapping[str, int] = DEFAULTS) -> dict[str, int]:

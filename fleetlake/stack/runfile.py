@@ -73,6 +73,9 @@ class StackFile:
     """The S3 server of the lake, where one was named or started."""
     dagster: str | None = None
     """Address of Dagster's pages, where it was started."""
+    gateway: str | None = None
+    api: str | None = None
+    """Addresses of the HTTP interfaces, where they were started; the live page is the API's."""
 
     @property
     def is_running(self) -> bool:

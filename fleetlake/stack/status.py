@@ -11,6 +11,7 @@ from broker.errors import BrokerError
 from contracts.load import load_registry
 from fleetlake.masking import masked_url
 from fleetlake.settings import Settings, is_explicit
+from fleetlake.stack.beside import API, DAGSTER, GATEWAY
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.meter import Meter, Reading
 from fleetlake.stack.progress import KafkaLog, behind, routes_of
@@ -47,7 +48,7 @@ def read_status(
         "mongo": masked_url(settings.mongo.uri) if has_mongo else None,
         "lake": settings.lake.uri,
         "lake_endpoint": settings.lake.s3.endpoint_url,
-        "dagster": None if stack is None else stack.dagster,
+        **{name: None if stack is None else getattr(stack, name) for name in (DAGSTER, GATEWAY, API)},
         "processes": [] if stack is None else _processes(stack, now()),
         **(_lag(settings) if has_kafka else {"lag": None, "problem": None}),
         "rates": {sink: round(rate, 1) for sink, rate in sorted(reading.rates.items())},
@@ -112,8 +113,9 @@ def render(status: Status) -> str:
             console.print(f"{name:6} {status[name] or 'does not run'}")
         if status["lake_endpoint"]:
             console.print(f"{'':6} at {status['lake_endpoint']}")
-        if status["dagster"]:
-            console.print(f"dagster {status['dagster']}")
+        for name in (DAGSTER, GATEWAY, API):
+            if status[name]:
+                console.print(f"{name:7} {status[name]}")
         if status["processes"]:
             console.print(table)
         if status["problem"]:

@@ -65,8 +65,9 @@ def client_address(peer: str, forwarded: Sequence[str], proxies: Networks) -> st
 
 def block_of(address: str) -> str:
     """The addresses that one customer has: of IPv6 a network of 64 bits, of IPv4 the one."""
+    if ":" not in address:
+        return address
     try:
-        parsed = ip_address(address)
+        return str(ip_network((address, 64), strict=False))
     except ValueError:
         return address
-    return address if parsed.version == 4 else str(ip_network((parsed, 64), strict=False))

@@ -20,7 +20,7 @@ class Answer:
         self, send: Send, body: Body, *, is_head: bool, extra: Sequence[tuple[bytes, bytes]]
     ) -> None:
         self._send, self._body, self._is_head, self._extra = send, body, is_head, extra
-        self.before_first_byte: Callable[[], None] = lambda: None
+        self.before_part: Callable[[], None] = lambda: None
         self.status: int | None = None
         self.bytes = 0
         self.is_complete = False
@@ -60,7 +60,7 @@ class Answer:
         self.is_stream = any(
             name.lower() == b"content-type" and value.startswith(STREAM) for name, value in headers
         )
-        self.before_first_byte()
+        self.before_part()
         safe = with_safe_headers(headers, self._extra)
         await self._send({"type": "http.response.start", "status": status, "headers": safe})
         if self._is_head:
@@ -70,6 +70,7 @@ class Answer:
     async def _part(self, body: bytes, more: bool) -> None:
         if self.is_complete:
             return
+        self.before_part()
         self.bytes += len(body)
         self.is_complete = not more
         await self._send({"type": "http.response.body", "body": body, "more_body": more})

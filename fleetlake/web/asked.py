@@ -1,7 +1,7 @@
 """What a request says of itself, before anybody has looked into its body."""
 
 import re
-import uuid
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -52,7 +52,7 @@ class Asked:
                 (value.decode("latin-1") for name, value in headers if name == b"x-request-id"), None
             )
         is_good = given is not None and REQUEST_ID.fullmatch(given)
-        request_id = given if given is not None and is_good else uuid.uuid4().hex
+        request_id = given if given is not None and is_good else secrets.token_hex(16)
         return cls(request_id, scope["method"], scope["path"], peer, client, headers)
 
     def header(self, name: bytes) -> str | None:

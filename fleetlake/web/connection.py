@@ -9,7 +9,9 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.problem import MEDIA_TYPE, Kind, Problem
+from fleetlake.web.addresses import Networks, is_in
 from fleetlake.web.headers import SAFE
+from fleetlake.web.limits import too_many
 from fleetlake.web.problems import body_of
 from fleetlake.web.settings import HttpSettings
 
@@ -24,9 +26,11 @@ class HeadRefused(Exception):
 class Connection(HttpToolsProtocol):
     """Reads one request's head at a time, within `limits`; `refused` is told why it turns a client away."""
 
-    def __init__(self, *, limits: HttpSettings, refused: Callable[[str], None], **named: Any) -> None:
+    def __init__(
+        self, *, limits: HttpSettings, proxies: Networks, refused: Callable[[str], None], **named: Any
+    ) -> None:
         super().__init__(**named)
-        self._limits, self._refused = limits, refused
+        self._limits, self._proxies, self._refused = limits, proxies, refused
         self._awaits_head = True
         self._unparsed_bytes = 0
         self._head_bytes = 0
@@ -35,8 +39,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > self._limits.connections:
-            self._refuse(Problem(Kind.UNAVAILABLE, "too many connections", headers={"retry-after": "1"}))
+        crowding = self._crowding()
+        if crowding is not None:
+            self._refuse(crowding)
         else:
             self._arm("head", self._limits.header_seconds, self._head_is_late)
 
@@ -119,6 +124,17 @@ class Connection(HttpToolsProtocol):
         """Whether nothing else is, or will be, on the line."""
         return not self._is_busy or not (self.pipeline or self.cycle.response_started)
 
+    def _crowding(self) -> Problem | None:
+        """Why there is no place for this connection."""
+        if len(self.connections) > self._limits.connections:
+            return Problem(Kind.UNAVAILABLE, "too many connections", headers={"retry-after": "1"})
+        address = _peer(self)
+        if is_in(address, self._proxies):
+            return None
+        if sum(_peer(each) == address for each in self.connections) > self._limits.connections_per_address:
+            return too_many("too many connections of yours", 1.0)
+        return None
+
     def _count_head(self, count: int) -> None:
         self._head_bytes += count
         if self._head_bytes > self._limits.header_bytes or len(self.headers) > self._limits.header_count:
@@ -173,6 +189,11 @@ class Connection(HttpToolsProtocol):
     def _cut_off(self) -> None:
         self._refused(SLOW_READER)
         self.transport.abort()
+
+
+def _peer(connection: Any) -> str:
+    """Whose address it is; of uvicorn's protocols, which have no class in common."""
+    return "" if connection.client is None else str(connection.client[0])
 
 
 def _whole_answer(problem: Problem, default_headers: list[tuple[bytes, bytes]]) -> bytes:

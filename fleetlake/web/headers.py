@@ -37,7 +37,9 @@ SAFE: Sequence[tuple[bytes, bytes]] = (
 
 def with_safe_headers(headers: Headers, extra: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The headers of an answer, `extra` instead of its own of that name, and those that are missing."""
+    names = {name.lower() for name, _ in headers}
     replaced = {name for name, _ in extra} - {b"vary"}  # which adds up
-    kept = [(name, value) for name, value in headers if name.lower() not in replaced]
-    present = {name.lower() for name, _ in kept} | replaced
-    return [*kept, *extra, *(each for each in SAFE if each[0] not in present)]
+    if not names.isdisjoint(replaced):
+        headers = [each for each in headers if each[0].lower() not in replaced]
+    names |= replaced
+    return [*headers, *extra, *(each for each in SAFE if each[0] not in names)]

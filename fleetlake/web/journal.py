@@ -1,5 +1,5 @@
 """What is written down of a request: one line for each, and who has read the positions of which vehicles.
-That line is written before the first byte of an answer leaves: a process that is killed owes none."""
+That line is written before the part of an answer leaves: a process that is killed owes none."""
 
 from collections.abc import Callable
 
@@ -20,17 +20,11 @@ class Journal:
     """The lines of one request."""
 
     def __init__(
-        self,
-        log: Log,
-        asked: Asked,
-        scope: Scope,
-        body: Body,
-        answer: Answer,
-        route: Callable[[], str],
+        self, log: Log, asked: Asked, scope: Scope, body: Body, answer: Answer, route: Callable[[], str]
     ) -> None:
         self._log, self._asked, self._scope = log, asked, scope
         self._body, self._answer, self._route = body, answer, route
-        self._told = 0
+        self._told: set[str] = set()
 
     @property
     def status(self) -> int:
@@ -38,21 +32,25 @@ class Journal:
         return CLIENT_LEFT if self._body.sender_left else self._answer.status or CLIENT_LEFT
 
     def positions_read(self) -> None:
-        """The audit line, of what a route has named since the last one: a live stream names more."""
-        vehicles = self._scope["state"]["reads_positions"][self._told :]
+        """The audit line, of vehicles that the route has not named before."""
+        named: list[str] = self._scope["state"]["reads_positions"]
+        if not named:
+            return
+        vehicles = [each for each in dict.fromkeys(named) if each not in self._told]
+        named.clear()  # a live stream may name them with every event
         if not vehicles:
             return
-        self._told += len(vehicles)
-        self._log.info("positions_read", vehicles=vehicles, **self._who(), status=self.status)
+        self._told.update(vehicles)
+        self._log.info("positions_read", vehicles=vehicles, **self._who(self._route()), status=self.status)
 
-    def finish(self, seconds: float) -> None:
+    def finish(self, route: str, seconds: float) -> None:
         """The request's own line. What only asks whether the process lives is not worth one."""
         self.positions_read()
         if self._asked.path in OwnRoutes.PATHS and self.status == 200:
             return
         self._log.info(
             "request",
-            **self._who(),
+            **self._who(route),
             method=self._asked.method,
             path=self._asked.path[:PATH_LENGTH],
             status=self.status,
@@ -60,11 +58,11 @@ class Journal:
             bytes=self._answer.bytes,
         )
 
-    def _who(self) -> dict[str, object]:
+    def _who(self, route: str) -> dict[str, object]:
         principal = self._scope["state"].get("principal")
         return {
             "principal": None if principal is None else principal.name,
             "client": self._asked.client,
-            "route": self._route(),
+            "route": route,
             "request_id": self._asked.request_id,
         }

@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError
 
 from fleetlake.web.keys import Key
 
-MOST_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 1024 * 1024
 WRITABLE_BY_OTHERS = 0o022
 HEAD = "# API keys of Fleetlake's HTTP interfaces: `fleetlake keys add|list|revoke`. No secret stands here.\n"
 

@@ -16,7 +16,7 @@ LOOK_EVERY_SECONDS = 0.5
 
 Stamp = tuple[int, ...]
 THERE = (0,)
-"""Of a file that is there, and says no more: reading it tells why."""
+"""Of a file that is there, and must be read to know more."""
 
 
 class KeyRing:
@@ -60,7 +60,7 @@ class KeyRing:
             return
         self._looked_at = now
         stamp = _stamp(self._path)
-        if stamp == self._stamp and self._problem is None:
+        if stamp == self._stamp and stamp != THERE:
             return
         self._stamp = stamp
         self._was_seen = self._was_seen or stamp is not None
@@ -75,6 +75,8 @@ class KeyRing:
             if error.reason != self._problem:
                 log.error("keys_unreadable", file=str(self._path), reason=error.reason)
             self._problem = error.reason
+            if isinstance(error.__cause__, OSError):
+                self._stamp = THERE  # it may be over without a change of the file
             return ()
         self._problem = None
         log.info("keys_read", file=str(self._path), keys=len(keys))

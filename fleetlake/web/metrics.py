@@ -1,9 +1,6 @@
 """What an HTTP interface tells Prometheus. Labels have few values whatever clients send: a route is its
 template, an unknown path is `other`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -32,20 +29,24 @@ class HttpMetrics:
             ["interface", "reason"], registry=registry,
         )  # fmt: skip
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Counts a request as in flight while the block runs."""
+        self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def begun(self) -> None:
+        """Counts a request as at work, until it is answered."""
         self._in_flight.inc()
-        try:
-            yield
-        finally:
-            self._in_flight.dec()
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Counts a request."""
+        """Counts a request that is not at work any more."""
+        self._in_flight.dec()
         known = method if method in METHODS else OTHER
-        self._requests.labels(self._interface, known, route, str(status)).inc()
-        self._seconds.labels(self._interface, route).observe(seconds)
+        series = self._series.get((known, route, status))
+        if series is None:
+            series = self._series[known, route, status] = (
+                self._requests.labels(self._interface, known, route, str(status)),
+                self._seconds.labels(self._interface, route),
+            )
+        series[0].inc()
+        series[1].observe(seconds)
 
     def refused(self, reason: str) -> None:
         """Counts what the shell turned away; reasons are ours."""

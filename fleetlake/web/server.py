@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
+from fleetlake.web.addresses import networks_of
 from fleetlake.web.connection import Connection
 from fleetlake.web.settings import HttpSettings
 from fleetlake.web.shell import Shell
@@ -91,9 +92,10 @@ class _Server(uvicorn.Server):
 
 def _config(app: ASGIApp, limits: HttpSettings) -> uvicorn.Config:
     refused = app.count_refused if isinstance(app, Shell) else _nobody
+    proxies = networks_of(limits.trusted_proxies)
     return uvicorn.Config(
         cast("Any", app),
-        http=cast("Any", partial(Connection, limits=limits, refused=refused)),
+        http=cast("Any", partial(Connection, limits=limits, proxies=proxies, refused=refused)),
         ws="none",
         lifespan="on",
         interface="asgi3",

@@ -16,6 +16,7 @@ class HttpSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    in_stack: bool = Field(True, description="whether `fleetlake up` starts the gateway and the read API")
     keys_file: Path | None = Field(
         None,
         description="file of API keys (`fleetlake keys`); default: keys.yml in the data folder. Once it is "
@@ -63,6 +64,11 @@ class HttpSettings(BaseModel):
     keep_alive_seconds: int = Field(15, gt=0, description="an idle connection stays open for this long")
     connections: int = Field(
         1000, gt=0, description="open connections, at most; what comes on top gets 503 and is closed"
+    )
+    connections_per_address: int = Field(
+        100,
+        gt=0,
+        description="of these from one address that is no trusted proxy; more gets 429 and is closed",
     )
     concurrent_requests: int = Field(
         256, gt=0, description="requests at work at a time, live streams included; more gets 503"

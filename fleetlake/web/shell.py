@@ -93,19 +93,19 @@ class Shell:
         answer = Answer(send, body, is_head=asked.method == "HEAD", extra=self._extra_headers(asked))
         journal = Journal(self._log, asked, inner, body, answer, lambda: self._route(asked.path, inner))
 
-        def before_first_byte() -> None:
+        def before_part() -> None:
             inner["state"]["is_stream"] = answer.is_stream
             journal.positions_read()
 
-        answer.before_first_byte = before_first_byte
-        with self._metrics.at_work(), structlog.contextvars.bound_contextvars(request_id=asked.request_id):
-            try:
-                await self._answer(asked, body, answer, inner)
-            finally:
-                seconds = self._clock() - began
-                route = self._route(asked.path, inner)
-                self._metrics.answered(asked.method, route, journal.status, seconds)
-                journal.finish(seconds)
+        answer.before_part = before_part
+        structlog.contextvars.bind_contextvars(request_id=asked.request_id)  # each request is a task
+        self._metrics.begun()
+        try:
+            await self._answer(asked, body, answer, inner)
+        finally:
+            seconds, route = self._clock() - began, self._route(asked.path, inner)
+            self._metrics.answered(asked.method, route, journal.status, seconds)
+            journal.finish(route, seconds)
 
     async def _answer(self, asked: Asked, body: Body, answer: Answer, inner: Scope) -> None:
         """Whatever goes wrong becomes an answer, if there is still room for one."""

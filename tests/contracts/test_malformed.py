@@ -128,6 +128,11 @@ WHOLE = {
     "storm of signals": Bad(
         Reason.TOO_LARGE, "environment", ENVIRONMENT % b",".join(b'"s%d":1' % n for n in range(2_001))
     ),
+    "a number where an object belongs": Bad(
+        Reason.BAD_TYPE,
+        "sensor",
+        b'{"sensor_id":"s","timestamp":"2025-10-27T10:07:15Z","temperature":1,"location":7}',
+    ),
     "no sensor": Bad(
         Reason.MISSING_FIELD,
         "pressure",
@@ -178,13 +183,6 @@ PARTLY = {
         {"temperature"},
         "environment",
         ENVIRONMENT % (b'"' + b"n" * 129 + b'":1'),
-    ),
-    "a number where an object belongs": Partly(
-        "latitude",
-        Reason.BAD_TYPE,
-        {"temperature"},
-        "sensor",
-        b'{"sensor_id":"s","timestamp":"2025-10-27T10:07:15Z","temperature":1,"location":7}',
     ),
     "an invalid value": Partly(
         "soc",
@@ -249,6 +247,7 @@ def test_bad_messages_among_good_ones_change_nothing_for_these() -> None:
             "environment": ENVIRONMENT % b'"humidity":1',
             "tesla": TESLA % b'[{"key":"Soc","value":{"doubleValue":1}}]',
             "pressure": b'{"timestamp":"2025-10-27 10:07:15Z","pressure":1,"vehicleId":"V","sensorId":"s"}',
+            "sensor": b'{"sensor_id":"s","timestamp":"2025-10-27T10:07:15Z","temperature":1}',
         }[source]
         bad = [one for one in WHOLE.values() if one.source == source]
         payloads = [payload for one in bad for payload in (one.payload, good, good)] + [good] * 20

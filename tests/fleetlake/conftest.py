@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from fleetlake.stack.layout import Layout, layout_of
+from fleetlake.stack.ports import DEFAULTS
 from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState, read_stack
 from fleetlake.stack.server import free_port, wait_until
 
@@ -87,9 +88,10 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackUnde
     for name in [name for name in os.environ if name.startswith("FLEETLAKE_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("FLEETLAKE_DAGSTER__IN_STACK", "false")
+    monkeypatch.setenv("FLEETLAKE_HTTP__IN_STACK", "false")
     layout = layout_of(tmp_path / "data")
     layout.root.mkdir()
-    layout.ports_file.write_text(json.dumps({name: free_port() for name in ("kafka", "mongo", "dagster")}))
+    layout.ports_file.write_text(json.dumps({name: free_port() for name in DEFAULTS}))
     stack = StackUnderTest(layout)
     yield stack
     stack.command("down")

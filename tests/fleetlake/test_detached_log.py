@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fleetlake.settings import choose_data_dir
+from fleetlake.stack.beside import Beside
 from fleetlake.stack.control import start_detached
 from fleetlake.stack.layout import layout_of
 from fleetlake.stack.runfile import StackAlreadyRuns
@@ -24,5 +25,5 @@ def test_a_second_start_leaves_the_log_of_the_first_alone(
         first.write("what the first start has to say")
         first.flush()
         with pytest.raises(StackAlreadyRuns):
-            start_detached(with_sinks=True)
+            start_detached(with_sinks=True, beside=Beside())
     assert log.read_text() == "what the first start has to say"

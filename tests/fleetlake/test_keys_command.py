@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contracts.access import Principal, Scope
 from fleetlake import cli
 from fleetlake.web.key_ring import KeyRing
 
@@ -36,11 +37,7 @@ def test_a_key_is_printed_once_and_is_good(data_dir: Path, capsys: pytest.Captur
     key = run(capsys, "add", "dashboard", *options).strip()
     principal = KeyRing(data_dir / "keys.yml").principal(key)
     assert principal is not None
-    assert (principal.name, principal.scopes, principal.fleets) == (
-        "dashboard",
-        {"read", "ingest"},
-        {"north"},
-    )
+    assert principal == Principal("dashboard", frozenset({Scope.READ, Scope.INGEST}), frozenset({"north"}))
     row = listed(capsys)[0]
     assert (row["name"], row["scopes"], row["fleets"]) == ("dashboard", ["ingest", "read"], ["north"])
     assert row["expires"] == "3000-01-01T00:00:00Z"

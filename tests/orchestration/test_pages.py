@@ -4,24 +4,21 @@ Skipped where there is no Chromium; FLEETLAKE_REQUIRE=browser makes that a failu
 names a folder that gets a picture of each page, for docs/images/.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from lake.settings import LakeSettings
 from orchestration.home import prepare
+from tests.browser import SCREENSHOTS, chromium_program
+from tests.browser import chromium as opened_chromium
 from tests.orchestration.pages import YESTERDAY, fill, pages
-from tests.real_services import REQUIRED
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.local_lake]
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE_MS = 120_000
-SCREENSHOTS = os.environ.pop("FLEETLAKE_SCREENSHOTS", None)  # no setting: commands would name it as wrong
 WHOLE_GRAPH: ViewportSize = {"width": 3200, "height": 3600}
 """Dagster draws only what is in view."""
 
@@ -31,10 +28,7 @@ GROUPS = ("bronze", "silver", "gold", "state")
 @pytest.fixture(scope="module")
 def chromium(pytestconfig: pytest.Config) -> str:
     """The program."""
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if program is None and "browser" in pytestconfig.stash[REQUIRED]:
-        pytest.fail("there is no Chromium")
-    return program or pytest.skip("there is no Chromium")
+    return chromium_program(pytestconfig)
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +43,9 @@ def address(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def browser(chromium: str, address: str) -> Iterator[Browser]:
-    """Without a window. Opened last: while it is, this thread has an event loop that others stumble over."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    """Opened after the server is there."""
+    with opened_chromium(chromium) as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -141,9 +141,9 @@ def test_two_processes_at_once_lose_no_key(keys_file: Path) -> None:
         "    new = Key.new(f'{sys.argv[2]}{n}', frozenset([Scope.READ]), None, created=now, expires=None)\n"
         "    add(Path(sys.argv[1]), new[0])\n"
     )
-    children = [subprocess.Popen([sys.executable, "-c", script, keys_file, name]) for name in "abc"]
-    assert [child.wait(60) for child in children] == [0, 0, 0]
-    assert len(read_keys(keys_file)) == 30
+    children = [subprocess.Popen([sys.executable, "-c", script, keys_file, name]) for name in "ab"]
+    assert [child.wait(60) for child in children] == [0, 0]
+    assert len(read_keys(keys_file)) == 20
     assert sorted(each.name for each in keys_file.parent.iterdir()) == [".keys.yml.lock", "keys.yml"]
 
 

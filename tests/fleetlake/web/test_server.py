@@ -33,7 +33,7 @@ from ingest.process import Stop, configure_logs
 from tests.interfaces import Interface
 
 configure_logs()
-interface = Interface(Path(sys.argv[1]), http=HttpSettings(shutdown_seconds=5))
+interface = Interface(Path(sys.argv[1]), http=HttpSettings(shutdown_seconds=60))
 say = lambda address: print(address, flush=True)
 serve(interface.shell, host="127.0.0.1", port=0, on_listening=say, stop=Stop(), http=interface.http)
 print("stopped", flush=True)
@@ -70,12 +70,12 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: int) -> None:
             child.send_signal(number)
             with pytest.raises(httpx.RemoteProtocolError):
                 list(lines)
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=60)
     finally:
         child.kill()
         child.wait()
     assert (child.returncode, out) == (0, "stopped\n")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 30
     assert [line for line in err.splitlines() if not line.startswith("{")] == []
     assert '"event": "http_server_failed"' not in err
 
@@ -101,13 +101,13 @@ def test_a_stop_answers_what_is_at_work(tmp_path: Path) -> None:
         )
     )
     server.start()
-    eventually(lambda: bool(address), 10)
+    eventually(lambda: bool(address))
     client = threading.Thread(target=lambda: found.append(httpx.get(f"{address[0]}/x").text))
     client.start()
     assert begun.wait(10)
     stop.request()
     port = int(address[0].rpartition(":")[2])
-    eventually(lambda: not is_listening(port), 10)
+    eventually(lambda: not is_listening(port))
     gate.set()
     client.join(10)
     server.join(10)

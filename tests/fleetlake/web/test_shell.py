@@ -161,6 +161,7 @@ def test_a_path_that_could_mean_another_is_no_route(
     assert status_of(answer) == 404
     assert document_of(answer)["detail"] == "there is no such route"
     assert b"set-cookie: a=b" not in answer.lower()
+    assert open_interface.count("fleetlake_http_refused_total", reason="not-found") == 1
 
 
 @pytest.mark.parametrize("vehicle", ["a%2Fb", "a.b", "..a", "a b", "ü", "%", "{vehicle_id}", "a;b", "a:b"])

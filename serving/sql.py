@@ -1,0 +1,70 @@
+"""`POST /sql`: one reading statement over the lake, for who has the scope, where it is enabled."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.access import Scope
+from contracts.problem import Kind, Problem
+from serving.answers import table
+from serving.shapes import Shape, statuses
+from serving.site import Site, note_positions
+from serving.sql_process import asked
+
+LONGEST = 20_000
+
+
+class Statement(BaseModel):
+    """What is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sql: str = Field(
+        min_length=1,
+        max_length=LONGEST,
+        description="one reading statement of DuckDB over bronze.events, silver.signals, "
+        "silver.signals_live and gold.*; times are UTC",
+        examples=["select vehicle_id, count(*) from silver.signals_live group by all"],
+    )
+
+
+class Rows(Shape):
+    """The answer, whose columns are those of the statement."""
+
+    rows: list[dict[str, object]]
+    next_cursor: None = None
+
+
+def routes(site: Site) -> APIRouter:
+    """`/sql`."""
+    router = APIRouter(tags=["sql"])
+    turns = asyncio.Semaphore(site.settings.sql_at_once)
+
+    @router.post(
+        "/sql",
+        response_model=Rows,
+        responses=statuses(Kind.UNSUPPORTED_MEDIA_TYPE, is_table=True),
+        summary="Ask the lake in SQL; off unless enabled",
+    )
+    async def sql(request: Request, statement: Statement) -> Response:
+        principal = request.state.principal
+        principal.require(Scope.SQL)
+        if principal.fleets is not None:
+            raise Problem(Kind.FORBIDDEN, "SQL sees all fleets, and the key is for some of them")
+        if not site.settings.sql_enabled:
+            raise Problem(Kind.FORBIDDEN, "SQL is off here (FLEETLAKE_SERVING__SQL_ENABLED)")
+        note_positions(request, None)
+        try:
+            await asyncio.wait_for(turns.acquire(), site.settings.sql_seconds)
+        except TimeoutError:
+            raise Problem(
+                Kind.UNAVAILABLE, "too many queries are under way: ask again", headers={"Retry-After": "5"}
+            ) from None
+        try:
+            found = await asked(site, statement.sql, request.is_disconnected)
+        finally:
+            turns.release()
+        return await asyncio.to_thread(table, request, "rows", found)
+
+    return router

@@ -1,0 +1,93 @@
+"""Which form an answer takes, and that every value there is has one."""
+
+import csv
+import io
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from contracts.problem import Kind, Problem
+from serving.answers import ARROW, CSV, ENCODER, JSON, TABLE_TYPES, chosen_type, records, table, unique
+
+
+def request(**headers: str) -> Request:
+    """With these headers."""
+    raw = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": raw})
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("", JSON),
+        ("*/*", JSON),
+        ("text/html, */*;q=0.1", JSON),
+        ("text/csv", CSV),
+        ("TEXT/CSV ; q=0.9, application/json;q=0.1", CSV),
+        ("text/*", CSV),
+        (f"{ARROW}, text/csv;q=0.5", ARROW),
+        ("application/json;q=0, */*", CSV),
+        ("text/csv;q=x, application/json", JSON),
+    ],
+)
+def test_the_form_is_the_one_that_is_liked_best(accept: str, expected: str) -> None:
+    """By quality, then by the order in which the route names them."""
+    assert chosen_type(request(accept=accept), TABLE_TYPES) == expected
+
+
+@given(accept=st.text(st.characters(max_codepoint=255), max_size=60))
+def test_any_header_is_a_choice_or_a_problem(accept: str) -> None:
+    """And never an error."""
+    try:
+        found: str = chosen_type(request(accept=accept), TABLE_TYPES)
+    except Problem as problem:
+        found = problem.kind
+    assert found in {*TABLE_TYPES, Kind.NOT_ACCEPTABLE}
+
+
+def test_a_line_of_csv_has_what_json_has() -> None:
+    """Null is empty, times are ISO 8601, lists are JSON."""
+    rows = pa.table(
+        {
+            "name": ['a "b", c', None],
+            "time": pa.array([datetime(2026, 3, 10, 12, tzinfo=UTC), None], pa.timestamp("us", "UTC")),
+            "day": [date(2026, 3, 10), None],
+            "is_on": [True, None],
+            "list": [[1, 2], None],
+        }
+    )
+    answer = table(request(accept="text/csv"), "rows", rows)
+    read = list(csv.reader(io.StringIO(bytes(answer.body).decode())))
+    assert read == [
+        ["name", "time", "day", "is_on", "list"],
+        ['a "b", c', "2026-03-10T12:00:00Z", "2026-03-10", "true", "[1,2]"],
+        ["", "", "", "", ""],
+    ]
+
+
+def test_odd_values_have_a_form_in_json() -> None:
+    """Bytes, durations, structs with bytes inside, times that Python does not have."""
+    rows = pa.table(
+        {
+            "bytes": pa.array([b"\xff", b"text"]),
+            "inside": pa.array([{"a": b"x"}, None]),
+            "far": pa.array([2**62, 0], pa.timestamp("us")),
+            "fine": pa.array([1, 1001], pa.timestamp("ns")),
+            "number": pa.array([float("nan"), float("inf")]),
+        }
+    )
+    found = ENCODER.encode(records(rows)).decode()
+    assert "base64:/w==" in found
+    assert '"inside":{"a":"x"}' in found
+    assert '"number":null' in found
+
+
+@given(names=st.lists(st.sampled_from(["a", "a_2", "b", ""]), max_size=8))
+def test_columns_are_told_apart(names: list[str]) -> None:
+    """Whatever they are called."""
+    found = unique(names)
+    assert len(set(found)) == len(found) == len(names)
