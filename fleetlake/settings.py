@@ -199,13 +199,13 @@ def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
 
 def unread_variables() -> dict[str, str | None]:
     """Variables with our prefix that no setting reads, probably typing errors; with what may be meant."""
-    known = [f"{PREFIX}{name}".upper() for name in Settings.model_fields]
+    known = [name.upper() for name in Settings.model_fields]
     unread = {}
     for name in sorted(name.upper() for name in os.environ if name.upper().startswith(PREFIX)):
-        section, dots, field = name.partition("__")
+        section, dots, field = name.removeprefix(PREFIX).partition("__")
         if section not in known:
             near = difflib.get_close_matches(section, known, n=1, cutoff=0.8)
-            unread[name] = f"{near[0]}{dots}{field}" if near else None
+            unread[name] = f"{PREFIX}{near[0]}{dots}{field}" if near else None
     return unread
 
 
