@@ -131,6 +131,8 @@ def test_wait_and_status_say_it() -> None:
         "lake": "l",
         "lake_endpoint": None,
         "dagster": None,
+        "gateway": None,
+        "api": None,
         "processes": [],
         "lag": None,
         "rates": {},

@@ -15,7 +15,7 @@ from deltalake import write_deltalake
 import lake.query
 from lake.errors import QueryFailed, QueryRefused
 from lake.locations import locations
-from lake.query import Warehouse
+from lake.query import ASKED_AGAIN, Warehouse
 from lake.settings import LakeSettings, QuerySettings
 from lake.storage import Storage, storage, wait_ready
 
@@ -261,7 +261,8 @@ def test_an_error_that_duckdb_hides_behind_its_own_stop_is_found(
         rows = warehouse.query(sql, [900000])
         with pytest.raises(QueryFailed, match="broken row900000"):
             rows.table()
-    assert asked == [sql] * 3
+    assert asked == [sql] * len(asked)
+    assert 3 <= len(asked) <= 1 + ASKED_AGAIN  # DuckDB may hide it once more by itself
 
 
 def test_values_are_bound(lake_settings: LakeSettings) -> None:
@@ -294,7 +295,7 @@ def test_a_folder_with_odd_characters_is_a_lake_like_any_other(
 
 LONG_ROWS = """
 import resource, sys
-from lake.query import Warehouse
+from lake.query import ASKED_AGAIN, Warehouse
 from lake.settings import LakeSettings, QuerySettings
 
 settings = LakeSettings(uri=sys.argv[1], query=QuerySettings(memory_limit="200MB", threads=2))
