@@ -295,7 +295,7 @@ def test_a_folder_with_odd_characters_is_a_lake_like_any_other(
 
 LONG_ROWS = """
 import resource, sys
-from lake.query import ASKED_AGAIN, Warehouse
+from lake.query import Warehouse
 from lake.settings import LakeSettings, QuerySettings
 
 settings = LakeSettings(uri=sys.argv[1], query=QuerySettings(memory_limit="200MB", threads=2))
