@@ -129,7 +129,7 @@ def scene_of(
         flush_ms=10,
         tick_seconds=0.1,
         webhook_pause_seconds=0.05,
-        webhook_timeout_seconds=1.0,
+        webhook_timeout_seconds=4.0,
         **alerts,
     )
     ingest = IngestSettings(runtime_dir=folder / "run", shutdown_seconds=5.0)

@@ -19,6 +19,11 @@ class Got:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def key(self) -> str:
+        """The same for every try of one delivery."""
+        return self.headers["Idempotency-Key"]
+
 
 @dataclass(frozen=True)
 class Reply:

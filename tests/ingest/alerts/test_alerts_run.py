@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -96,9 +97,10 @@ def test_any_number_of_processes_open_the_same(new_scene: NewScene, hook: HookSe
         for _ in range(processes):
             stack.enter_context(running(scene))
         expected = all_judged(scene, send_to_all_partitions(scene))
-        eventually(lambda: len(hook.got) == 2 * len(expected))
+        eventually(lambda: len({got.key for got in hook.got}) == 2 * len(expected))
         eventually(lambda: {state for _, state in scene.outcomes()} == {"delivered"})
-    assert sorted(events(hook)) == sorted(["opened", "resolved"] * len(expected))
+    told = {got.key: json.loads(got.body)["event"] for got in hook.got}  # a slow answer is a further try
+    assert Counter(told.values()) == {"opened": len(expected), "resolved": len(expected)}
 
 
 def test_a_silent_vehicle_is_missed_and_heard_again(new_scene: NewScene, hook: HookServer) -> None:
