@@ -8,7 +8,7 @@ where it comes over the network (`lake.query_child`)."""
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -87,9 +87,10 @@ class Question:
 
     def end(self) -> None:
         """Ends it soon. DuckDB forgets an interruption that comes just before it begins: call it again until
-        the question is over."""
+        the question is over. One that was closed meanwhile is left alone."""
         self._ended = True
-        self._cursor.interrupt()
+        with suppress(duckdb.ConnectionException):
+            self._cursor.interrupt()
 
     def answer(self, sql: str, parameters: Mapping[str, Any]) -> pa.Table:
         """All rows. QuestionEnded where it was ended, QueryFailed where it cannot be answered."""

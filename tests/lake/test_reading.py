@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,7 +13,7 @@ from deltalake import write_deltalake
 from lake.errors import QueryFailed
 from lake.reading import LakeReader, Mart, Marts, Outlook, QuestionEnded
 from lake.settings import LakeSettings
-from lake.storage import storage
+from lake.storage import storage, wait_ready
 from lake.warehouse import Description
 from tests.transforms.small_lake import NOON, Lake, speed
 from transforms.live import signals_live
@@ -30,9 +30,9 @@ def reading(
     """A reader that knows one mart, all of whose days are current."""
     marts = Marts({"gold.numbers": NUMBERS}, lambda table: frozenset({TODAY, LONG_AGO}), ["gold.numbers"])
     given: dict[str, Any] = {} if clock is None else {"clock": clock}
-    reader = LakeReader(settings, signals_live, marts, snapshot_seconds=seconds, **given)
-    yield reader
-    reader.close()
+    wait_ready(settings)
+    with closing(LakeReader(settings, signals_live, marts, snapshot_seconds=seconds, **given)) as reader:
+        yield reader
 
 
 def values(reader: LakeReader, sql: str) -> list[Any]:
@@ -52,7 +52,8 @@ def test_a_table_that_was_never_made_has_columns_and_no_rows(lake_settings: Lake
         assert values(reader, "select n as v from gold.numbers") == []
         assert reader.outlook() == Outlook(frozenset(), None, {"gold.numbers": frozenset()})
         rows = pa.table({"day": pa.array([TODAY], pa.date32()), "n": [7]})
-        write_deltalake(f"{storage(lake_settings).locations.root}/gold/numbers", rows)
+        store = storage(lake_settings)
+        write_deltalake(store.table("gold.numbers"), rows, storage_options=store.options())
         assert values(reader, "select n as v from gold.numbers") == [7]
 
 
@@ -98,7 +99,7 @@ def test_a_day_without_readings_is_current(lake_settings: LakeSettings) -> None:
 
 
 def test_a_question_can_be_ended(lake_settings: LakeSettings) -> None:
-    """From another thread; the reader answers the next one."""
+    """From another thread, also when it is over; the reader answers the next one."""
     with reading(lake_settings) as reader:
         question = reader.question()
         is_over = threading.Event()
@@ -113,6 +114,8 @@ def test_a_question_can_be_ended(lake_settings: LakeSettings) -> None:
             reader.ask(question, ENDLESS, {})
         is_over.set()
         ending.join()
+        question.close()
+        question.end()
         assert values(reader, "select 1 as v") == [1]
 
 
