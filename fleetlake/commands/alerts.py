@@ -47,7 +47,7 @@ def run_alerts(
         line.watch(stop_myself)
     try:
         _run(settings, rules)
-    except Exception as error:
+    except Exception as error:  # told to the supervisor, and raised again
         if line is not None:
             line.say(f"{type(error).__name__}: {error}")
         if needs_operator(error):

@@ -1,6 +1,7 @@
 """Traffic that goes on after a demo whose stack is kept, until that stack stops: the live page has something
 to show. A process of its own: `python -m fleetlake.demo.traffic`."""
 
+import fcntl
 import subprocess
 import sys
 import time
@@ -24,6 +25,8 @@ RATE = 40.0
 LONGEST_S = 8 * 3600.0
 """The embedded broker keeps its log in memory."""
 LOOK_EVERY_S = 1.0
+LOCK = "traffic.lock"
+"""In the run folder: held by the one process that sends."""
 
 
 def start_traffic(layout: Layout) -> None:
@@ -54,8 +57,18 @@ class WhileItRuns:
 
 
 def main() -> None:
-    """Sends until the stack stops."""
+    """Sends until the stack stops, unless another demo's traffic flows already."""
     settings = Settings()
+    with (layout_of(settings.data_dir).run / LOCK).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        send(settings)
+
+
+def send(settings: Settings) -> None:
+    """What moving vehicles say, each when it is due."""
     request = Request(
         sources=MOVING,
         vehicles=VEHICLES,
