@@ -19,6 +19,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow.dataset import Dataset, Expression, Scanner
 
+from lake.after_commit import AFTER_COMMIT
 from lake.bronze_file import BronzeFile
 from lake.errors import StoreFull, StoreUnavailable, TableWentBack, plain
 from lake.room import NO_ROOM, free_bytes, is_full
@@ -145,6 +146,7 @@ class Bronze:
                 schema=BRONZE,
                 partition_by=[BRONZE_PARTITION],
                 commit_properties=properties,
+                post_commithook_properties=AFTER_COMMIT,
             )
         except (DeltaError, OSError) as error:
             raise_if_full(self.storage, error)

@@ -19,6 +19,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
+from lake.after_commit import AFTER_COMMIT
 from lake.bronze import raise_if_full, store_errors
 from lake.errors import StoreUnavailable, Transient, plain
 from lake.storage import STORE, Storage
@@ -90,6 +91,7 @@ def _commit(table: DeltaTable, old: Fragments, new: Sequence[AddAction]) -> None
         schema=table.schema(),
         partition_by=metadata.partition_columns,
         commit_properties=CommitProperties(custom_metadata={NOTE: old.partition}, max_commit_retries=0),
+        post_commithook_properties=AFTER_COMMIT,
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
+from lake.after_commit import AFTER_COMMIT
 from lake.bronze import open_or_create, store_errors
 from lake.errors import Transient
 from lake.new_files import NewFiles, Output, commit
@@ -94,6 +95,7 @@ class Gold:
                 schema_mode=None if is_same else "overwrite",
                 writer_properties=WRITTEN,
                 commit_properties=properties,
+                post_commithook_properties=AFTER_COMMIT,
             )
             self._shown = self._table
 

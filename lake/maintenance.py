@@ -3,9 +3,9 @@
 1. Small files are written anew as large ones (lake/rewriting.py).
 2. What no version has any more is removed once nobody needs it (lake/vacuum.py).
 3. The log is summed up in a Delta checkpoint.
-4. Entries of the log that a checkpoint holds are removed after `delta.logRetentionDuration`, as every
-   writer's own checkpoints do. Where one is gone that silver had not read, silver notices, and reads bronze
-   whole.
+4. Entries of the log that a checkpoint holds are removed after `delta.logRetentionDuration`:
+   commits leave that to us (lake/after_commit.py). Where one is gone that silver had not read, silver
+   notices, and reads bronze whole.
 
 Each step is whole by itself: whoever is ended between or in them leaves a table as true as it was, and the
 next one goes on. A second run finds nothing to do. Application transactions stay as they are.

@@ -22,6 +22,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow.fs import FileInfo, FileSelector, FileType
 
+from lake.after_commit import AFTER_COMMIT
 from lake.bounds import high, low
 from lake.durable import sync
 from lake.schemas import TableSchema
@@ -95,6 +96,7 @@ def commit(
             schema=new.about.columns,
             partition_by=list(new.about.partition_by),
             commit_properties=properties,
+            post_commithook_properties=AFTER_COMMIT,
         )
     except CommitFailedError:  # refused, which is certain; after any other error they may have landed
         new.discard()

@@ -16,6 +16,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
+from lake.after_commit import AFTER_COMMIT
 from lake.bronze import open_or_create, store_errors
 from lake.errors import Transient
 from lake.new_files import NewFiles, Output, commit
@@ -159,7 +160,12 @@ class Silver:
                 return
             if instead_of is None:
                 write_deltalake(
-                    self._table, rows, mode="append", writer_properties=WRITTEN, commit_properties=marked
+                    self._table,
+                    rows,
+                    mode="append",
+                    writer_properties=WRITTEN,
+                    commit_properties=marked,
+                    post_commithook_properties=AFTER_COMMIT,
                 )
                 return
             write_deltalake(
@@ -169,6 +175,7 @@ class Silver:
                 predicate=instead_of,
                 writer_properties=WRITTEN,
                 commit_properties=marked,
+                post_commithook_properties=AFTER_COMMIT,
             )
 
     @contextmanager
