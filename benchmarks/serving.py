@@ -5,19 +5,17 @@
 - `stream`: how long a look for changes takes, with and without changes, and what its index costs a writer.
 - `series`: a day of one signal of one vehicle over HTTP, against the bare query of DuckDB on the same files.
 
-The server is a process of its own, one worker. Prints one JSON document.
+The server is `fleetlake serve`, one worker. Prints one JSON document.
 
     python benchmarks/serving.py --vehicles 100000 --days 100 --rows-a-day 1000000
     python benchmarks/serving.py --vehicles 2000 --days 2 --rows-a-day 50000 --seconds 2
 """
 
 import argparse
-import asyncio
 import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -31,24 +29,17 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
 import pymongo  # noqa: E402 - after the path of the checkout
-import uvicorn  # noqa: E402
-from starlette.requests import Request  # noqa: E402
-from starlette.responses import Response  # noqa: E402
 
 from benchmarks.history import BUSY_SIGNALS, TODAY, Size, fill  # noqa: E402
 from benchmarks.servers import database  # noqa: E402
-from contracts.access import ANYBODY  # noqa: E402
+from benchmarks.serving_load import called, percentiles  # noqa: E402
 from contracts.load import load_registry  # noqa: E402
-from contracts.problem import Problem  # noqa: E402
-from fleetlake.read_api import site  # noqa: E402
-from fleetlake.settings import Settings  # noqa: E402
 from fleetlake.stack.server import free_port, owns_port, spawn  # noqa: E402
 from lake.query import Warehouse  # noqa: E402
 from lake.settings import LakeSettings, MongoSettings  # noqa: E402
 from lake.state import StateStore  # noqa: E402
 from lake.state_model import Entry, VehicleState  # noqa: E402
 from lake.state_reader import StateReader  # noqa: E402
-from serving.app import read_app  # noqa: E402
 from transforms.build import Marts, build  # noqa: E402
 from transforms.load import load_models  # noqa: E402
 from transforms.plan import plan  # noqa: E402
@@ -94,93 +85,18 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-# -- clients ------------------------------------------------------------------------------------------------
-
-
-class Caller(asyncio.Protocol):
-    """One keep-alive connection that asks again as soon as it has an answer."""
-
-    def __init__(self, ask: Callable[[], bytes], until: float, delays: list[float]) -> None:
-        self._ask, self._until, self._delays = ask, until, delays
-        self._buffer = b""
-        self.over = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._send()
-
-    def _send(self) -> None:
-        self._began = time.perf_counter()
-        self._transport.write(self._ask())
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        head, gap, body = self._buffer.partition(b"\r\n\r\n")
-        if not gap:
-            return
-        assert head.startswith(b"HTTP/1.1 200"), head[:200] + body[:200]
-        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-        if len(body) < length:
-            return
-        self._buffer = b""
-        self._delays.append(time.perf_counter() - self._began)
-        if time.perf_counter() < self._until:
-            self._send()
-        elif not self.over.done():
-            self._transport.close()
-            self.over.set_result(None)
-
-
-async def _call(port: int, paths: list[str], clients: int, seconds: float) -> dict[str, float]:
-    rng = random.Random(7)
-    delays: list[float] = []
-
-    def ask() -> bytes:
-        return f"GET {rng.choice(paths)} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
-
-    async def connect() -> None:
-        loop = asyncio.get_running_loop()
-        _, caller = await loop.create_connection(
-            lambda: Caller(ask, time.perf_counter() + seconds, delays), "127.0.0.1", port
-        )
-        await caller.over
-
-    began = time.perf_counter()
-    await asyncio.gather(*(connect() for _ in range(clients)))
-    return {"per_s": len(delays) / (time.perf_counter() - began), **percentiles(delays)}
-
-
-def percentiles(seconds: list[float]) -> dict[str, float]:
-    found = sorted(seconds)
-    return {
-        f"p{percent}_ms": found[min(len(found) * percent // 100, len(found) - 1)] * 1000
-        for percent in (50, 95, 99)
-    }
-
-
-def called(port: int, paths: list[str], clients: int, seconds: float) -> dict[str, float]:
-    """By a process of its own."""
-    words = [sys.executable, __file__, "--child", "client", "--port", str(port)]
-    words += ["--clients", str(clients), "--seconds", str(seconds)]
-    out = subprocess.run(words, input="\n".join(paths), stdout=subprocess.PIPE, text=True, check=True).stdout
-    found: dict[str, float] = json.loads(out.splitlines()[-1])
-    return found
-
-
-# -- the server ---------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def serving(mongo: str, lake: Path, scratch: Path) -> Iterator[int]:
-    """The application without its shell, in a process of its own."""
+    """`fleetlake serve`, whose bounds for one client are out of the way: there is one client."""
     port = free_port()
-    command = [sys.executable, __file__, "--child", "server", "--port", str(port)]
+    command = [sys.executable, "-m", "fleetlake.cli", "serve", "--port", str(port)]
     variables = {
         "FLEETLAKE_MONGO__URI": mongo,
         "FLEETLAKE_MONGO__DATABASE": "bench",
         "FLEETLAKE_LAKE__URI": str(lake),
         "FLEETLAKE_DATA_DIR": str(scratch / "data"),
+        "FLEETLAKE_HTTP__REQUESTS_PER_SECOND": "0",
+        "PYTHONPATH": str(ROOT),
     }
     log = scratch / "serve.log"
     server = spawn("serve", command, scratch, port, log, environment=variables, with_parent=True)
@@ -189,25 +105,6 @@ def serving(mongo: str, lake: Path, scratch: Path) -> Iterator[int]:
         yield port
     finally:
         server.stop()
-
-
-def serve(port: int) -> None:
-    """Whoever asks may do everything."""
-    with site(Settings()) as opened:
-        app = read_app(opened, exception_handlers={Problem: refused})
-
-        async def for_anybody(scope: Any, receive: Any, send: Any) -> None:
-            scope.setdefault("state", {})["principal"] = ANYBODY
-            await app(scope, receive, send)
-
-        uvicorn.run(for_anybody, host="127.0.0.1", port=port, log_level="warning", access_log=False)
-
-
-async def refused(request: Request, problem: Problem) -> Response:
-    return Response(problem.detail, problem.status)
-
-
-# -- what is measured ---------------------------------------------------------------------------------------
 
 
 def bare_look_ups(settings: MongoSettings, vehicles: int, seconds: float) -> dict[str, float]:
@@ -335,24 +232,14 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures, or is a client that a measurement has started."""
+    """Measures, and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--vehicles", type=int, default=100_000)
     parser.add_argument("--days", type=int, default=20)
     parser.add_argument("--rows-a-day", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--lake", help="a folder for the lake that is kept, and used again where it is there")
-    parser.add_argument("--child", choices=["client", "server"], help=argparse.SUPPRESS)
-    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--clients", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child == "server":
-        serve(arguments.port)
-        return
-    if arguments.child:
-        paths = sys.stdin.read().splitlines()
-        print(json.dumps(asyncio.run(_call(arguments.port, paths, arguments.clients, arguments.seconds))))
-        return
     with tempfile.TemporaryDirectory(prefix="fleetlake-bench-") as folder:
         print(json.dumps(measure(arguments, Path(folder)), indent=2))
 
