@@ -1,12 +1,13 @@
 """Alerts as people are shown them: opened or resolved, the newest first. Whoever evaluates them writes them;
 here they are only read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from pymongo import errors
 
+from lake.alert_store import NEWEST_FIRST
 from lake.mongo import Client, open_client, translated
 from lake.settings import MongoSettings
 
@@ -45,27 +46,32 @@ class AlertReader:
     ) -> list[Alert]:
         """The next alerts behind one, by (opened, id) from the newest on; only those of some vehicles where
         given."""
-        wanted: dict[str, Any] = {}
-        if state is not None:
-            wanted["state"] = state
-        if vehicles is not None:
-            wanted["vehicle_id"] = {"$in": sorted(vehicles)}
-        if before is not None:
-            opened, alert_id = before
-            wanted["$or"] = [
-                {"opened_us": {"$lt": opened}},
-                {"opened_us": opened, "_id": {"$lt": alert_id}},
-            ]
         collection = self._client[self._settings.database][COLLECTION]
-        order: Sequence[tuple[str, int]] = (("opened_us", -1), ("_id", -1))
         try:
-            return [_alert(found) for found in collection.find(wanted).sort(list(order)).limit(limit)]
+            found = collection.find(wanted(state, vehicles, before)).sort(list(NEWEST_FIRST)).limit(limit)
+            return [_alert(each) for each in found]
         except errors.PyMongoError as error:
             raise translated(self._client, error, COLLECTION) from error
 
     def close(self) -> None:
         if self._owns_client:
             self._client.close()
+
+
+def wanted(
+    state: str | None, vehicles: Collection[str] | None, before: tuple[int, str] | None
+) -> dict[str, Any]:
+    """The alerts of a list that are behind one of it, as MongoDB is asked for them."""
+    found: dict[str, Any] = {}
+    if state is not None:
+        found["state"] = state
+    if vehicles is not None:
+        found["vehicle_id"] = {"$in": sorted(vehicles)}
+    if before is not None:
+        opened, alert_id = before
+        found["opened_us"] = {"$lte": opened}  # a bound for the index, which `$or` is not
+        found["$or"] = [{"opened_us": {"$lt": opened}}, {"opened_us": opened, "_id": {"$lt": alert_id}}]
+    return found
 
 
 def _alert(found: dict[str, Any]) -> Alert:

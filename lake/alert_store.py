@@ -33,6 +33,11 @@ FAR_US: Final = 2**62
 TOLD_AFTER_US: Final = 5_000_000
 """What was not told by then, its writer was killed: whoever looks for what is due tells it."""
 
+NEWEST_FIRST: Final = (("opened_us", -1), ("_id", -1))
+LISTED_BY: Final = ((), ("state",), ("vehicle_id",))
+"""Each list of alerts is read in its order by an index of its own: a page costs what it shows, however many
+alerts there are. An alert is written twice in its life; that is what the indexes cost."""
+
 RULES: Final = "rules"
 State = Literal["open", "resolved"]
 
@@ -79,7 +84,8 @@ class AlertStore:
             if EMBEDDED not in self.client[self.settings.database].command("buildInfo"):
                 self._collection(TRACKS).create_index("due_now_us")
                 self._collection(TRACKS).create_index("due_clock_us")
-            self._collection(ALERTS).create_index([("state", 1), ("opened_us", -1)])
+            for chosen in LISTED_BY:
+                self._collection(ALERTS).create_index([*((name, 1) for name in chosen), *NEWEST_FIRST])
 
     # -- what is remembered -------------------------------------------------------------------------------
 
@@ -158,9 +164,7 @@ class AlertStore:
         """The newest alerts first."""
         wanted = {} if state is None else {"state": state}
         with self._translating(ALERTS):
-            return list(
-                self._collection(ALERTS).find(wanted).sort([("opened_us", -1), ("_id", 1)]).limit(most)
-            )
+            return list(self._collection(ALERTS).find(wanted).sort(list(NEWEST_FIRST)).limit(most))
 
     def open_of_webhook(self, webhook: str, most: int) -> list[Document]:
         """Open alerts that a webhook is told of."""

@@ -16,12 +16,13 @@ from pymongo.collection import Collection
 
 from lake.errors import StoreUnavailable
 from lake.idempotency_model import Claim, Given, answered, from_document, to_document, unanswered
-from lake.mongo import DUPLICATE_KEY, STORE, Document, addresses, open_client, translated
+from lake.mongo import DUPLICATE_KEY, STORE, Document, addresses, open_client, server_life, translated
 from lake.settings import MongoSettings
 from lake.state_marks import ON_DISK
 
 COLLECTION = "idempotency"
 AWARE: CodecOptions[Document] = CodecOptions(tz_aware=True)
+Write = pymongo.UpdateOne | pymongo.DeleteOne
 
 
 class Claims:
@@ -56,16 +57,13 @@ class Claims:
 
     def answer(self, answers: Iterable[tuple[Claim, Given]]) -> None:
         """Keeps what is about to be given."""
-        updates = [
-            pymongo.UpdateOne(unanswered(claim), {"$set": answered(given)}) for claim, given in answers
-        ]
-        with self._translating():
-            self._claims.bulk_write(updates, ordered=False)
+        self._write(
+            [pymongo.UpdateOne(unanswered(claim), {"$set": answered(given)}) for claim, given in answers]
+        )
 
     def release(self, claims: Sequence[Claim]) -> None:
         """Gives keys back of which nothing was written."""
-        with self._translating():
-            self._claims.bulk_write([pymongo.DeleteOne(unanswered(claim)) for claim in claims], ordered=False)
+        self._write([pymongo.DeleteOne(unanswered(claim)) for claim in claims])
 
     def unanswered(self, most: int) -> list[Claim]:
         """Those that are being worked on, or were left behind; the oldest first."""
@@ -82,6 +80,25 @@ class Claims:
     def close(self) -> None:
         """Closes the connection."""
         self._client.close()
+
+    def _write(self, writes: Sequence[Write]) -> None:
+        """Returns when all are on disk; each changes something once, however often it is written.
+
+        A server may wait for its disk once a write, so only the last one asks it to: MongoDB's log is
+        sequential. One that was started anew in between may have lost the others.
+        """
+        *others, last = writes
+        with self._translating():
+            if not others:
+                self._claims.bulk_write([last])
+                return
+            life = server_life(self._client)
+            while True:
+                self._unsynced.bulk_write(others, ordered=False)
+                self._claims.bulk_write([last])
+                former, life = life, server_life(self._client)
+                if life == former:
+                    return
 
     def _taken(self, error: errors.BulkWriteError, claims: Sequence[Claim]) -> set[str]:
         """The ids that others had before; any other failure is raised."""
@@ -100,8 +117,12 @@ class Claims:
 
     @property
     def _claims(self) -> Collection[Document]:
-        database = self._client[self._database]
-        return database.get_collection(COLLECTION, codec_options=AWARE, write_concern=ON_DISK)
+        """Each command returns when it is on disk."""
+        return self._unsynced.with_options(write_concern=ON_DISK)
+
+    @property
+    def _unsynced(self) -> Collection[Document]:
+        return self._client[self._database].get_collection(COLLECTION, codec_options=AWARE)
 
     @contextmanager
     def _translating(self) -> Iterator[None]:

@@ -9,16 +9,15 @@ import pyarrow as pa
 from fastapi import APIRouter, Query, Request, Response
 
 from lake.reading import Outlook
-from serving.answers import table
-from serving.pages import Page
-from serving.parameters import Begin, Cursor, End, Limit, OneVehicle, Window, microseconds, moment_of
+from serving.pages import AskedPage, Listing, moment, name
+from serving.parameters import OneVehicle, Window
 from serving.quality import OneSource
 from serving.questions import LIVE, text
 from serving.shapes import page_shape, row_shape, statuses
 from serving.site import Site, reader
 
 ANOMALIES = "gold.anomalies"
-DEFAULT_DAYS = 7
+LISTING = Listing("anomalies", 7, (moment("event_time", "after"), name("anomaly_id", "after_id")))
 NO_DAY = date(1, 1, 1)
 
 OF_DAYS = f"(select * from {LIVE} where event_date between $open_first and $open_last)"  # noqa: S608 - our names
@@ -32,44 +31,26 @@ def routes(site: Site) -> APIRouter:
 
     @router.get(
         "/anomalies",
-        response_model=page_shape("AnomaliesPage", "anomalies", anomaly),
+        response_model=page_shape("AnomaliesPage", LISTING.member, anomaly),
         responses=statuses(is_table=True),
         summary="Readings beyond a threshold, newest first, with those of the last seconds",
     )
     async def anomalies(
         request: Request,
+        query: AskedPage,
         vehicle: OneVehicle = None,
         kind: Annotated[
             str | None, Query(max_length=64, description="only of this kind, such as overspeed")
         ] = None,
         source: OneSource = None,
-        begin: Begin = None,
-        end: End = None,
-        limit: Limit = None,
-        cursor: Cursor = None,
     ) -> Response:
         seen = site.seen(reader(request), vehicle)
-        page = Page.asked(
-            site,
-            f"anomalies?vehicle={vehicle!r}&kind={kind!r}&source={source!r}",
-            (begin, end),
-            limit=limit,
-            cursor=cursor,
-            kinds=[int, str],
-            default_days=DEFAULT_DAYS,
-        )
-        after = page.after or (None, None)
-        more = {
-            "kind": kind,
-            "source": source,
-            "after": None if after[0] is None else moment_of(after[0]),
-            "after_id": after[1],
-            "rows": page.rows + 1,
-        }
-        window = page.window if after[0] is None else Window(page.window.begin_us, after[0] + 1)
-        found = await found_by(site, request, "anomalies_page", window, seen, more)
-        shown, following = page.cut(found, lambda row: [microseconds(row["event_time"]), row["anomaly_id"]])
-        return table(request, "anomalies", shown, next_cursor=following)
+        page = LISTING.page(site, query, vehicle=vehicle, kind=kind, source=source)
+        window = page.window
+        if page.place is not None:
+            window = Window(window.begin_us, page.place[0] + 1)
+        more = {"kind": kind, "source": source, **page.after}
+        return page.shown(request, await found_by(site, request, "anomalies_page", window, seen, more))
 
     return router
 

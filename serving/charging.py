@@ -2,15 +2,15 @@
 
 from fastapi import APIRouter, Request, Response
 
-from serving.answers import table
-from serving.pages import Page
-from serving.parameters import Begin, Cursor, End, Limit, OneVehicle, microseconds, moment_of
-from serving.questions import text
+from serving.pages import AskedPage, Listing, moment, name
+from serving.parameters import OneVehicle
 from serving.shapes import page_shape, row_shape, statuses
 from serving.site import Site, note_positions, reader
 
 SESSIONS = "gold.charging_sessions"
-DEFAULT_DAYS = 30
+LISTING = Listing(
+    "charging_sessions", 30, (moment("start_time", "after"), name("vehicle_id", "after_vehicle"))
+)
 
 
 def routes(site: Site) -> APIRouter:
@@ -20,41 +20,20 @@ def routes(site: Site) -> APIRouter:
 
     @router.get(
         "/charging-sessions",
-        response_model=page_shape("ChargingSessionsPage", "charging_sessions", session),
+        response_model=page_shape("ChargingSessionsPage", LISTING.member, session),
         responses=statuses(is_table=True),
         summary="Charging that begins in a time span, newest first",
     )
-    async def charging_sessions(
-        request: Request,
-        vehicle: OneVehicle = None,
-        begin: Begin = None,
-        end: End = None,
-        limit: Limit = None,
-        cursor: Cursor = None,
-    ) -> Response:
+    async def charging_sessions(request: Request, query: AskedPage, vehicle: OneVehicle = None) -> Response:
         seen = site.seen(reader(request), vehicle)
         note_positions(request, seen)
-        page = Page.asked(
-            site,
-            f"charging?vehicle={vehicle!r}",
-            (begin, end),
-            limit=limit,
-            cursor=cursor,
-            kinds=[int, str],
-            default_days=DEFAULT_DAYS,
-        )
-        after = page.after or (None, None)
+        page = LISTING.page(site, query, vehicle=vehicle)
         asked = {
             "vehicles": None if seen is None else sorted(seen),
             "first": page.window.first,
             "begin": page.window.begin,
             "end": page.window.end,
-            "after": None if after[0] is None else moment_of(after[0]),
-            "after_vehicle": after[1],
-            "rows": page.rows + 1,
         }
-        found = await site.asking.rows(request, text("charging"), asked)
-        shown, following = page.cut(found, lambda row: [microseconds(row["start_time"]), row["vehicle_id"]])
-        return table(request, "charging_sessions", shown, next_cursor=following)
+        return await page.table(request, "charging", asked)
 
     return router

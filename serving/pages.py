@@ -1,17 +1,81 @@
 """Lists of what happened in a time span, page by page: each row once, also while rows are added. A cursor
-keeps the time span of the first page, so that a list up to now does not move under who reads it."""
+keeps the time span of the first page, so that a list up to now does not move under who reads it.
 
-from collections.abc import Callable, Sequence
+A route says in which order its list is; the rest, from the parameters to the next cursor, is done here."""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date
+from typing import Annotated, Any, NamedTuple
 
 import pyarrow as pa
+from fastapi import Depends, Request, Response
 
-from serving.cursor import Place
-from serving.parameters import Window
+from serving.answers import table
+from serving.parameters import Begin, Cursor, End, Limit, Window, microseconds, moment_of
+from serving.questions import text
 from serving.site import Site
 
 SPAN = (int, int)
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """The parameters that every list has."""
+
+    begin: Begin = None
+    end: End = None
+    limit: Limit = None
+    cursor: Cursor = None
+
+
+AskedPage = Annotated[PageQuery, Depends()]
+
+
+class Key(NamedTuple):
+    """A column that a list is in the order of, and the parameter by which its question knows where to go on.
+    `told` is a value as the cursor has it, which is of one kind; `read` is the inverse."""
+
+    column: str
+    parameter: str
+    kind: type
+    told: Callable[[Any], str | int]
+    read: Callable[[Any], Any]
+
+
+def moment(column: str, parameter: str) -> Key:
+    """By time."""
+    return Key(column, parameter, int, microseconds, moment_of)
+
+
+def day(column: str, parameter: str) -> Key:
+    """By day."""
+    return Key(column, parameter, int, date.toordinal, date.fromordinal)
+
+
+def name(column: str, parameter: str) -> Key:
+    """By a text; null stands where an empty one would."""
+    return Key(column, parameter, str, lambda value: value or "", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One list: what it is called in its answers, how long it is where nobody says, and its order."""
+
+    member: str
+    default_days: float
+    keys: Sequence[Key]
+
+    def page(self, site: Site, query: PageQuery, **chosen: str | None) -> "Page":
+        """The page that is asked for; `chosen` is what else was asked, which a cursor is bound to."""
+        about = f"{self.member}?{chosen!r}&from={query.begin!r}&to={query.end!r}"
+        place = site.seal.place(about, query.cursor, [*SPAN, *(key.kind for key in self.keys)])
+        rows = site.limit(query.limit)
+        if place is None:
+            span = (query.begin, query.end)
+            window = site.windows.of(*span, site.now_us(), default_days=self.default_days)
+            return Page(site, self, about, window, None, rows)
+        return Page(site, self, about, Window(int(place[0]), int(place[1])), place[2:], rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,39 +83,53 @@ class Page:
     """One page that is asked for."""
 
     site: Site
-    listing: str
+    listing: Listing
+    about: str
     window: Window
-    after: Sequence[Any] | None
+    place: Sequence[Any] | None
     """Of the last row of the page before; None for the first page."""
     rows: int
 
-    @classmethod
-    def asked(
-        cls,
-        site: Site,
-        listing: str,
-        span: tuple[str | None, str | None],
-        *,
-        limit: int | None,
-        cursor: str | None,
-        kinds: Sequence[type],
-        default_days: float,
-    ) -> "Page":
-        """By the parameters of a request; `listing` says what else was asked for. `kinds` are those of the
-        values by which the list is in order."""
-        begin, end = span
-        listing = f"{listing}&from={begin!r}&to={end!r}"
-        place = site.seal.place(listing, cursor, [*SPAN, *kinds])
-        if place is None:
-            window = site.windows.of(begin, end, site.now_us(), default_days=default_days)
-            return cls(site, listing, window, None, site.limit(limit))
-        window = Window(int(place[0]), int(place[1]))
-        return cls(site, listing, window, place[2:], site.limit(limit))
+    @property
+    def after(self) -> Mapping[str, Any]:
+        """Where to go on, as parameters of the question, and for how many rows: one more than are shown."""
+        keys = self.listing.keys
+        values = [None] * len(keys) if self.place is None else self.place
+        behind = {
+            key.parameter: None if value is None else key.read(value)
+            for key, value in zip(keys, values, strict=True)
+        }
+        return {**behind, "rows": self.rows + 1}
 
-    def cut(self, found: pa.Table, place: Callable[[dict[str, Any]], Place]) -> tuple[pa.Table, str | None]:
-        """The rows of this page, of which one more was asked for, and the cursor of the next one."""
-        shown = found.slice(0, self.rows)
-        if len(found) <= self.rows:
-            return shown, None
-        (last,) = shown.slice(self.rows - 1, 1).to_pylist()
-        return shown, self.site.seal.cursor(self.listing, [*self.window, *place(last)])
+    async def table(
+        self,
+        request: Request,
+        question: str,
+        asked: Mapping[str, Any],
+        *,
+        change: Callable[[pa.Table], pa.Table] | None = None,
+        convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> Response:
+        """The answer: the rows that the question finds. `change` gives them further columns, `convert` gives
+        a row its form in JSON."""
+        found = await self.site.asking.rows(request, text(question), {**asked, **self.after})
+        return self.shown(request, found, change=change, convert=convert)
+
+    def shown(
+        self,
+        request: Request,
+        found: pa.Table,
+        *,
+        change: Callable[[pa.Table], pa.Table] | None = None,
+        convert: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> Response:
+        """The answer: the rows that were found for it."""
+        rows = found.slice(0, self.rows)
+        following = self._cursor(rows) if len(found) > self.rows else None
+        rows = rows if change is None else change(rows)
+        return table(request, self.listing.member, rows, next_cursor=following, convert=convert)
+
+    def _cursor(self, rows: pa.Table) -> str:
+        (last,) = rows.slice(len(rows) - 1, 1).to_pylist()
+        place = [key.told(last[key.column]) for key in self.listing.keys]
+        return self.site.seal.cursor(self.about, [*self.window, *place])

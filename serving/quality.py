@@ -5,15 +5,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from serving.answers import table
-from serving.pages import Page
-from serving.parameters import EPOCH, Begin, Cursor, End, Limit
-from serving.questions import text
+from serving.pages import AskedPage, Listing, day, name
 from serving.shapes import page_shape, row_shape, statuses
 from serving.site import Site, whole_reader
 
 QUALITY = "gold.signal_quality"
-DEFAULT_DAYS = 7
+LISTING = Listing(
+    "quality",
+    7,
+    (day("ingest_date", "after"), name("source", "after_source"), name("signal", "after_signal")),
+)
 
 OneSource = Annotated[str | None, Query(max_length=64, description="only this source")]
 
@@ -25,42 +26,14 @@ def routes(site: Site) -> APIRouter:
 
     @router.get(
         "/quality",
-        response_model=page_shape("QualityPage", "quality", row),
+        response_model=page_shape("QualityPage", LISTING.member, row),
         responses=statuses(is_table=True),
         summary="What sources delivered, and how well, by day of landing",
     )
-    async def quality(
-        request: Request,
-        begin: Begin = None,
-        end: End = None,
-        source: OneSource = None,
-        limit: Limit = None,
-        cursor: Cursor = None,
-    ) -> Response:
+    async def quality(request: Request, query: AskedPage, source: OneSource = None) -> Response:
         whole_reader(request)
-        page = Page.asked(
-            site,
-            f"quality?source={source!r}",
-            (begin, end),
-            limit=limit,
-            cursor=cursor,
-            kinds=[int, str, str],
-            default_days=DEFAULT_DAYS,
-        )
-        after = page.after or (None, None, None)
-        asked = {
-            "first": page.window.first,
-            "last": page.window.last,
-            "source": source,
-            "after": None if after[0] is None else EPOCH.date().fromordinal(after[0]),
-            "after_source": after[1],
-            "after_signal": after[2],
-            "rows": page.rows + 1,
-        }
-        found = await site.asking.rows(request, text("quality"), asked)
-        shown, following = page.cut(
-            found, lambda row: [row["ingest_date"].toordinal(), row["source"], row["signal"] or ""]
-        )
-        return table(request, "quality", shown, next_cursor=following)
+        page = LISTING.page(site, query, source=source)
+        asked = {"first": page.window.first, "last": page.window.last, "source": source}
+        return await page.table(request, "quality", asked)
 
     return router

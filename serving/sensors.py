@@ -7,16 +7,14 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from contracts.limits import DEFAULT_LIMITS
-from serving.answers import table
-from serving.pages import Page
-from serving.parameters import Begin, Cursor, End, Limit, Window, microseconds, moment_of
-from serving.questions import text
+from serving.pages import AskedPage, Listing, moment, name
+from serving.parameters import Window
 from serving.shapes import Page as PageShape
 from serving.shapes import Shape, statuses
 from serving.site import Site, note_positions, reader
 
 SOURCE = "sensor"
-DEFAULT_DAYS = 1
+LISTING = Listing("data", 1, (moment("timestamp", "after"), name("sensor_id", "after_sensor")))
 
 
 class Location(Shape):
@@ -54,27 +52,15 @@ def routes(site: Site) -> APIRouter:
     )
     async def data(
         request: Request,
+        query: AskedPage,
         sensor_id: Annotated[
             str | None, Query(max_length=DEFAULT_LIMITS.vehicle_chars, description="only of this sensor")
         ] = None,
-        begin: Begin = None,
-        end: End = None,
-        limit: Limit = None,
-        cursor: Cursor = None,
     ) -> Response:
         seen = site.seen(reader(request), sensor_id)
         note_positions(request, seen)
-        page = Page.asked(
-            site,
-            f"data?sensor_id={sensor_id!r}",
-            (begin, end),
-            limit=limit,
-            cursor=cursor,
-            kinds=[int, str],
-            default_days=DEFAULT_DAYS,
-        )
-        after = page.after or (None, None)
-        window = page.window if after[0] is None else Window(after[0], page.window.end_us)
+        page = LISTING.page(site, query, sensor_id=sensor_id)
+        window = page.window if page.place is None else Window(page.place[0], page.window.end_us)
         contract = site.registry.contracts[SOURCE]
         asked = {
             "vehicles": None if seen is None else sorted(seen),
@@ -83,13 +69,8 @@ def routes(site: Site) -> APIRouter:
             "last": window.last,
             "begin": window.begin,
             "end": window.end,
-            "after": None if after[0] is None else moment_of(after[0]),
-            "after_sensor": after[1],
-            "rows": page.rows + 1,
         }
-        found = await site.asking.rows(request, text("data"), asked)
-        shown, following = page.cut(found, lambda row: [microseconds(row["timestamp"]), row["sensor_id"]])
-        return table(request, "data", shown, next_cursor=following, convert=_with_location)
+        return await page.table(request, "data", asked, convert=_with_location)
 
     return router
 

@@ -9,16 +9,16 @@ from pydantic import Field, create_model
 
 from contracts.limits import DEFAULT_LIMITS
 from contracts.problem import Kind, Problem
-from serving.answers import document, records, table
+from serving.answers import document, records
 from serving.marks import TripKey, trip_id, trip_key
-from serving.pages import Page
-from serving.parameters import Begin, Cursor, End, Limit, VehicleId, microseconds, moment_of
+from serving.pages import AskedPage, Listing, moment
+from serving.parameters import VehicleId, microseconds, moment_of
 from serving.questions import text
 from serving.shapes import Shape, page_shape, row_shape, statuses
 from serving.site import Site, note_positions, reader
 
 TRIPS = "gold.trips"
-DEFAULT_DAYS = 30
+LISTING = Listing("trips", 30, (moment("start_time", "after"),))
 TRACK_POINTS = 5000
 """Places of a track, at most, evenly chosen: a day at 1 Hz would be 86,400."""
 
@@ -52,41 +52,22 @@ def routes(site: Site) -> APIRouter:
 
     @router.get(
         "/vehicles/{vehicle_id:path}/trips",
-        response_model=page_shape("TripsPage", "trips", trip),
+        response_model=page_shape("TripsPage", LISTING.member, trip),
         responses=statuses(is_table=True),
         summary="Drives that begin in a time span, newest first",
     )
-    async def trips(
-        request: Request,
-        vehicle_id: VehicleId,
-        begin: Begin = None,
-        end: End = None,
-        limit: Limit = None,
-        cursor: Cursor = None,
-    ) -> Response:
+    async def trips(request: Request, vehicle_id: VehicleId, query: AskedPage) -> Response:
         site.require_vehicle(reader(request), vehicle_id)
         note_positions(request, [vehicle_id])
-        page = Page.asked(
-            site,
-            f"trips?vehicle={vehicle_id!r}",
-            (begin, end),
-            limit=limit,
-            cursor=cursor,
-            kinds=[int],
-            default_days=DEFAULT_DAYS,
-        )
+        page = LISTING.page(site, query, vehicle=vehicle_id)
         asked = {
             "vehicle": vehicle_id,
             "first": page.window.first,
             "last": page.window.last,
             "begin": page.window.begin,
             "end": page.window.end,
-            "after": None if page.after is None else moment_of(page.after[0]),
-            "rows": page.rows + 1,
         }
-        found = await site.asking.rows(request, text("trips"), asked)
-        shown, following = page.cut(found, lambda row: [microseconds(row["start_time"])])
-        return table(request, "trips", _named(shown), next_cursor=following)
+        return await page.table(request, "trips", asked, change=_named)
 
     @router.get(
         "/trips/{trip_id}",

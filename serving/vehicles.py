@@ -2,7 +2,6 @@
 the same order of readings."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import unquote
 
@@ -12,16 +11,13 @@ from pydantic import Field
 from contracts.access import Principal
 from contracts.times import iso_text
 from lake.state_model import Entry, VehicleState
-from serving.answers import document, records
+from serving.answers import document
 from serving.cursor import Place
 from serving.lookups import LookUps
-from serving.parameters import Cursor, Fleet, Limit, VehicleId, moment_of, time_of
-from serving.questions import text
+from serving.parameters import Cursor, Fleet, Limit, VehicleId, time_of
 from serving.shapes import Page, Shape, statuses
 from serving.site import Site, no_vehicle, note_positions, reader
-
-CLOCKS_AHEAD = timedelta(days=1)
-"""An effective time is before the event time, which decides the day, by minutes at most."""
+from serving.state_at import rows_at
 
 
 class VehicleRow(Shape):
@@ -104,7 +100,7 @@ def routes(site: Site) -> APIRouter:
         site.require_vehicle(reader(request), vehicle_id)
         note_positions(request, [vehicle_id])
         if at is not None:
-            return document(request, await _at(site, request, vehicle_id, time_of("at", at)))
+            return document(request, await _at(site, look_ups, request, vehicle_id, time_of("at", at)))
         found = await look_ups.state(vehicle_id)
         if found is None:
             raise no_vehicle()
@@ -183,17 +179,8 @@ def _signal(site: Site, key: str, entry: Entry) -> dict[str, Any]:
     }
 
 
-async def _at(site: Site, request: Request, vehicle_id: str, at_us: int) -> dict[str, Any]:
-    contracts = site.registry.contracts.values()
-    per_sensor = [topic for each in contracts if each.state_sensor == "per_sensor" for topic in each.topics]
-    asked = {
-        "vehicle": vehicle_id,
-        "at": moment_of(at_us),
-        "last": (moment_of(at_us) + CLOCKS_AHEAD).date(),
-        "sensor_topics": per_sensor,
-        "signals": list(site.registry.catalog),
-    }
-    found = records(await site.asking.rows(request, text("state_at"), asked))
+async def _at(site: Site, look_ups: LookUps, request: Request, vehicle_id: str, at_us: int) -> dict[str, Any]:
+    found = await rows_at(site, look_ups, request, vehicle_id, at_us)
     if not found:
         raise no_vehicle()
     newest = max(row["time"] for row in found)

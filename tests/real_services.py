@@ -2,9 +2,10 @@
 Kafka and MinIO, started once for the whole run and shared by its processes. A real MongoDB is one that runs
 already: `--mongo-uri mongodb://...`.
 
-Where a real service is not built, its tests are skipped; FLEETLAKE_REQUIRE=kafka,minio,jdbc,spark,promtool
-makes that a failure (jdbc: DuckDB's driver, with a Java machine; spark: pyspark, and Delta's jars; promtool:
-Prometheus' checker of rules).
+Where a real service is not built, its tests are skipped;
+FLEETLAKE_REQUIRE=kafka,minio,jdbc,spark,promtool,browser makes that a failure (jdbc: DuckDB's driver, with a
+Java machine; spark: pyspark, and Delta's jars; promtool: Prometheus' checker of rules; browser: Chromium, and
+axe).
 """
 
 import os

@@ -16,7 +16,7 @@ with readings as (
     from silver.signals_live
     where
         vehicle_id = $vehicle
-        and event_date <= $last
+        and event_date between $first and $last
         and effective_time <= $at
         and list_contains($signals::varchar[], signal)
 ),

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, expect
 
 from broker.producer import Producer
 from broker.settings import KafkaSettings
-from tests.browser import SCREENSHOTS, chromium, chromium_program
+from tests.browser import SCREENSHOTS, axe_script, chromium, chromium_program
 from tests.deadlines import eventually
 from tests.fleetlake.conftest import StackUnderTest
 from tests.serving.page.window import Window, window
@@ -126,7 +126,9 @@ def test_what_is_sent_to_kafka_is_seen_within_a_second(live: StackUnderTest, bro
         expect(seen.page.locator("tbody tr").first).to_contain_text(f"{CAR} drives 201")
 
 
-def test_a_recorded_drive_is_a_trip_on_the_map(live: StackUnderTest, browser: Browser) -> None:
+def test_a_recorded_drive_is_a_trip_on_the_map(
+    live: StackUnderTest, browser: Browser, pytestconfig: pytest.Config
+) -> None:
     """From Kafka through Dagster to a line on the map; axe finds nothing serious on the way."""
     assert live.file.api is not None
     drive = live.command("replay", f"simulate/data/twizy/{DRIVE}.csv.gz", "--source", "twizy")
@@ -144,4 +146,4 @@ def test_a_recorded_drive_is_a_trip_on_the_map(live: StackUnderTest, browser: Br
         trip.click()
         eventually(lambda: seen.pixels_like(ACCENT) > before + 500, 30)
         keep(seen, "page_trip")
-        assert seen.hindrances() == []
+        assert seen.hindrances(axe_script(pytestconfig)) == []

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from lake.alert_store import TOLD_AFTER_US, AlertStore, StoredTrack, TrackWrite
+from lake.alert_reader import wanted
+from lake.alert_store import ALERTS, NEWEST_FIRST, TOLD_AFTER_US, AlertStore, StoredTrack, TrackWrite
 from lake.settings import MongoSettings
 
 NOW_US = 1_000_000_000
@@ -134,3 +135,20 @@ def test_other_rules_make_every_vehicle_due(store: AlertStore) -> None:
     assert [found.vehicle_id for found in store.due(0, 0, 10)] == ["v"]
     assert not store.begin_with("one")
     assert store.begin_with("two")
+
+
+@pytest.mark.parametrize("before", [None, (5, "a9")])
+@pytest.mark.parametrize(
+    ("state", "vehicles"), [(None, None), ("open", None), ("resolved", None), (None, ["v"])]
+)
+def test_a_page_of_alerts_is_read_from_an_index_in_its_order(
+    store: AlertStore, state: str | None, vehicles: list[str] | None, before: tuple[int, str] | None
+) -> None:
+    """Neither all alerts are read for it nor is anything sorted, from the first page on."""
+    store.apply([{**EFFECT, "alert_id": f"a{number}", "opened_us": number} for number in range(20)], NOW_US)
+    alerts = store.client[store.settings.database][ALERTS]
+    found = alerts.find(wanted(state, vehicles, before)).sort(list(NEWEST_FIRST)).limit(2).explain()
+    plan = str(found["queryPlanner"]["winningPlan"])
+    assert "'IXSCAN'" in plan
+    assert "'COLLSCAN'" not in plan
+    assert "'SORT'" not in plan

@@ -5,13 +5,18 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo.collection import Collection
+from pymongo.results import BulkWriteResult
 
 from lake.errors import StoreUnavailable
 from lake.idempotency import Claims
 from lake.idempotency_model import Claim, Given, Owner
 from lake.settings import MongoSettings
+from tests.servers import Mongo
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CLAIM = Claim(
@@ -96,3 +101,32 @@ def test_a_server_that_is_away_is_said() -> None:
         with pytest.raises(StoreUnavailable):
             call()
     claims.close()
+
+
+def test_answers_outlive_a_server_that_is_killed_while_they_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed when it has all but one, and none on its disk."""
+    server = Mongo(tmp_path / "mongo")
+    server.start()
+    write, lists = Collection.bulk_write, []
+
+    def and_killed(to: Collection[dict[str, Any]], writes: list[Any], **options: Any) -> BulkWriteResult:
+        done = write(to, writes, **options)
+        lists.append(len(writes))
+        if len(lists) == 1:
+            server.kill()
+            server.start()
+        return done
+
+    own = [replace(CLAIM, id=f"k{number}") for number in range(40)]
+    try:
+        with closing(Claims(MongoSettings(uri=server.uri))) as claims:
+            claims.take(own)
+            monkeypatch.setattr(Collection, "bulk_write", and_killed)
+            claims.answer([(claim, GIVEN) for claim in own])
+            found = claims.find(claim.id for claim in own)
+    finally:
+        server.stop()
+    assert lists == [39, 1, 39, 1]
+    assert {claim.given for claim in found.values()} == {GIVEN}

@@ -1,7 +1,7 @@
 """What a person sees and does on the live page, in Chromium, over a made-up fleet.
 
-Skipped where there is no Chromium; FLEETLAKE_REQUIRE=browser makes that a failure. FLEETLAKE_SCREENSHOTS
-names a folder that gets a picture of each view, for docs/images/.
+Skipped where there is no Chromium, or no axe where one is needed; FLEETLAKE_REQUIRE=browser makes that a
+failure. FLEETLAKE_SCREENSHOTS names a folder that gets a picture of each view, for docs/images/.
 """
 
 import time
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import SCREENSHOTS, chromium, chromium_program
+from tests.browser import SCREENSHOTS, axe_script, chromium, chromium_program
 from tests.deadlines import eventually
 from tests.serving.page.made_up_api import MadeUpApi, serving
 from tests.serving.page.made_up_fleet import KINDS, MadeUpFleet
@@ -32,6 +32,12 @@ expect.set_options(timeout=20_000)
 def program(pytestconfig: pytest.Config) -> str:
     """Chromium."""
     return chromium_program(pytestconfig)
+
+
+@pytest.fixture(scope="module")
+def axe(pytestconfig: pytest.Config) -> str:
+    """Looks for what locks people out."""
+    return axe_script(pytestconfig)
 
 
 @pytest.fixture
@@ -201,7 +207,9 @@ def test_a_lost_connection_is_said_and_resumed_where_it_broke(
         seen.complaints = [each for each in seen.complaints if "503" not in each]
 
 
-def test_a_key_is_asked_for_and_kept_for_the_tab(browser: Browser, program: str) -> None:
+def test_a_key_is_asked_for_and_kept_for_the_tab(
+    browser: Browser, program: str, pytestconfig: pytest.Config
+) -> None:
     """A wrong one is said to be wrong."""
     with serving(MadeUpApi(MadeUpFleet(), key="s3cret")) as address, window(browser, address) as seen:
         seen.go()
@@ -209,7 +217,7 @@ def test_a_key_is_asked_for_and_kept_for_the_tab(browser: Browser, program: str)
         field.fill("wrong")
         seen.page.get_by_role("button", name="Go on").click()
         expect(seen.page.get_by_text("This key was not accepted.")).to_be_visible()
-        assert seen.hindrances() == []
+        assert seen.hindrances(axe_script(pytestconfig)) == []
         keep(seen, "page_key")
         field.fill("s3cret")
         field.press("Enter")
@@ -252,28 +260,28 @@ def test_tables_are_sorted_by_their_headers(seen: Window) -> None:
     expect(seen.page.locator("tbody tr").first).to_contain_text("CAR_014")
 
 
-def look_at(seen: Window, view: str, picture: str) -> None:
+def look_at(seen: Window, axe: str, view: str, picture: str) -> None:
     """One view with rows in it, from which axe must find nobody locked out."""
     seen.go(f"#/{view}?vehicle=CAR_001")
     seen.page.locator(".drawer tbody tr, .page tbody tr").first.wait_for()
     keep(seen, picture)
-    assert seen.hindrances() == [], view
+    assert seen.hindrances(axe) == [], view
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_locked_out(browser: Browser, api: MadeUpApi, address: str, scheme: str) -> None:
+def test_nobody_is_locked_out(browser: Browser, api: MadeUpApi, address: str, axe: str, scheme: str) -> None:
     """axe finds nothing serious in any view, in either theme."""
     api.answers.health_status = "degraded"
     with window(browser, address, color_scheme=scheme) as seen:
         for view in VIEWS:
-            look_at(seen, view, f"page_{view}_{scheme}")
+            look_at(seen, axe, view, f"page_{view}_{scheme}")
 
 
-def test_it_fits_a_phone(browser: Browser, address: str) -> None:
+def test_it_fits_a_phone(browser: Browser, address: str, axe: str) -> None:
     """Nothing is wider than the screen; a vehicle is a sheet over the map, and so is the list."""
     with window(browser, address, viewport=PHONE, has_touch=True, is_mobile=True) as seen:
         for view in VIEWS:
-            look_at(seen, view, f"page_{view}_phone")
+            look_at(seen, axe, view, f"page_{view}_phone")
             assert seen.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         seen.go("#/map?vehicle=CAR_001")
         seen.page.get_by_role("button", name="Close").click()
