@@ -1,6 +1,6 @@
 """Routes killed with SIGKILL while partitions come and go, and after an abort: readers see each output once.
 
-The steps of a transaction are in `test_routes.py`.
+The steps of a transaction are in `routes/test_routes_kills.py`.
 """
 
 import os

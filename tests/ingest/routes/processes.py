@@ -1,0 +1,66 @@
+"""Routes in a process or a thread of their own, and under load."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from broker.consumer import CLOSE_TIMEOUT_S
+from broker.offsets import group_offsets, log_ends
+from ingest.process import Stop
+from ingest.routes_run import run
+from ingest.settings import IngestSettings
+from tests.deadlines import meanwhile
+from tests.ingest.routes_fleet import Fleet, project_root
+
+DEADLINE_SECONDS = 60.0
+LOAD_PERIOD_SECONDS = 0.05
+STOP_SECONDS = IngestSettings().shutdown_seconds + CLOSE_TIMEOUT_S
+"""A rebalance in the same moment may keep the client from closing: then it is left after this."""
+
+
+@contextmanager
+def process(fleet: Fleet, *crash: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A routes process of its own; `crash` is a step and a count."""
+    settings = (fleet.kafka.model_dump_json(), fleet.ingest.model_dump_json(), fleet.suffix)
+    command = [sys.executable, "-m", "tests.ingest.routes_process", *settings, *crash]
+    with subprocess.Popen(command, cwd=project_root(), stderr=subprocess.DEVNULL) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def under_load(fleet: Fleet, per_second: int = 2000) -> AbstractContextManager[None]:
+    """Traffic without a pause while the block runs."""
+    share = int(per_second * LOAD_PERIOD_SECONDS)
+    return meanwhile(lambda: fleet.send_traffic(share), LOAD_PERIOD_SECONDS)
+
+
+@contextmanager
+def running(fleet: Fleet) -> Iterator[list[BaseException]]:
+    """A routes process in a thread, and what ended it."""
+    stop, failures = Stop(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            run(fleet.kafka, fleet.ingest, fleet.registry, stop=stop)
+        except BaseException as failure:  # noqa: BLE001 - looked at by the test
+            failures.append(failure)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield failures
+    finally:
+        stop.request()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def lag(fleet: Fleet) -> int:
+    """Messages that the group has not committed."""
+    topics = [fleet.topic("car"), fleet.topic("pressure"), fleet.internal_topic]
+    done = group_offsets(fleet.kafka, "routes")
+    return sum(end - done.get(partition, 0) for partition, end in log_ends(fleet.kafka, topics).items())
