@@ -60,9 +60,13 @@ class Forked:
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
+    def ask_to_stop(self) -> None:
+        """By SIGTERM."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def stop(self) -> int | None:
         """Its exit code after SIGTERM."""
-        os.kill(self.pid, signal.SIGTERM)
+        self.ask_to_stop()
         return self.wait()
 
     def kill(self) -> None:

@@ -1,7 +1,5 @@
 """Routes in a process or a thread of their own, and under load."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,25 +9,20 @@ from broker.offsets import group_offsets, log_ends
 from ingest.process import Stop
 from ingest.routes_run import run
 from ingest.settings import IngestSettings
+from ingest.steps import RoutesStep
 from tests.deadlines import meanwhile
-from tests.ingest.routes_fleet import Fleet, project_root
+from tests.ingest.forked import Forked, forked
+from tests.ingest.routes_fleet import Fleet
 
-DEADLINE_SECONDS = 60.0
 LOAD_PERIOD_SECONDS = 0.05
 STOP_SECONDS = IngestSettings().shutdown_seconds + CLOSE_TIMEOUT_S
 """A rebalance in the same moment may keep the client from closing: then it is left after this."""
 
 
-@contextmanager
-def process(fleet: Fleet, *crash: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A routes process of its own; `crash` is a step and a count."""
-    settings = (fleet.kafka.model_dump_json(), fleet.ingest.model_dump_json(), fleet.suffix)
-    command = [sys.executable, "-m", "tests.ingest.routes_process", *settings, *crash]
-    with subprocess.Popen(command, cwd=project_root(), stderr=subprocess.DEVNULL) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
+def process(fleet: Fleet, step: RoutesStep | None = None, count: int = 1) -> AbstractContextManager[Forked]:
+    """One of its own; with a step, it is gone by SIGKILL when that is done for the `count`-th time."""
+    assert fleet.ingest.runtime_dir is not None
+    return forked("routes", fleet.site, fleet.ingest.runtime_dir.parent, step, count)
 
 
 def under_load(fleet: Fleet, per_second: int = 2000) -> AbstractContextManager[None]:

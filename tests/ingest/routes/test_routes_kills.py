@@ -1,6 +1,5 @@
 """Whoever is killed or stopped, and whenever: a read-committed reader sees each outcome once."""
 
-import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from ingest.settings import IngestSettings
 from ingest.slots import lease
 from ingest.steps import RoutesStep
 from tests.deadlines import eventually
-from tests.ingest.routes.processes import DEADLINE_SECONDS, STOP_SECONDS, lag, process, running, under_load
+from tests.ingest.routes.processes import STOP_SECONDS, lag, process, running, under_load
 from tests.ingest.routes_fleet import Fleet, car, problems
 from tests.ingest.routes_process import TRANSACTION
 from tests.real_services import both_protocols
@@ -33,8 +32,8 @@ class Killed(Exception):
 def test_a_kill_after_any_step_changes_nothing(fleet: Fleet, step: RoutesStep) -> None:
     """The third transaction is left as it was then; the next process has the rest."""
     fleet.send_traffic(2000)
-    with process(fleet, step, "3") as victim, under_load(fleet, 1000):
-        assert victim.wait(DEADLINE_SECONDS) == -signal.SIGKILL
+    with process(fleet, step, 3) as victim, under_load(fleet, 1000):
+        victim.dies_at_its_step()
     fleet.catch_up()
     assert problems(fleet) == {}
 
@@ -42,9 +41,9 @@ def test_a_kill_after_any_step_changes_nothing(fleet: Fleet, step: RoutesStep) -
 @both_protocols
 def test_readers_do_not_wait_for_a_process_that_never_comes_back(fleet: Fleet) -> None:
     """Another one ends its open transaction, and takes its partitions with all that was published."""
-    with process(fleet, RoutesStep.OFFSETS_SENT, "1") as victim, process(fleet):
+    with process(fleet, RoutesStep.OFFSETS_SENT) as victim, process(fleet):
         with under_load(fleet):  # whoever starts first leaves the other something to do
-            assert victim.wait(DEADLINE_SECONDS) == -signal.SIGKILL
+            victim.dies_at_its_step()
         eventually(lambda: lag(fleet) == 0)
         eventually(lambda: problems(fleet) == {}, 20)
 
@@ -78,17 +77,17 @@ def test_three_processes_then_one_under_load_with_kills(fleet: Fleet) -> None:
     """Maxima and dead letters are those of a plain computation, whoever did the work."""
     steps = [RoutesStep.SENT, RoutesStep.OFFSETS_SENT, RoutesStep.COMMITTED]
     with under_load(fleet), ExitStack() as stack:
-        victims = [stack.enter_context(process(fleet, step, str(5 + n))) for n, step in enumerate(steps)]
+        victims = [stack.enter_context(process(fleet, step, 5 + n)) for n, step in enumerate(steps)]
         for victim in victims:
-            assert victim.wait(DEADLINE_SECONDS) == -signal.SIGKILL
+            victim.dies_at_its_step()
         workers = [stack.enter_context(process(fleet)) for _ in range(3)]
         eventually(lambda: {worker.pid for worker in workers} <= fleet.members())
         time.sleep(2)
         for worker in workers[1:]:
-            worker.send_signal(signal.SIGTERM)
+            worker.ask_to_stop()
         assert [worker.wait(STOP_SECONDS) for worker in workers[1:]] == [0, 0]
         time.sleep(2)
-        workers[0].send_signal(signal.SIGTERM)
+        workers[0].ask_to_stop()
         assert workers[0].wait(STOP_SECONDS) == 0
     fleet.catch_up()
     assert problems(fleet) == {}
@@ -98,7 +97,7 @@ def test_a_stop_finishes_the_transaction(fleet: Fleet) -> None:
     """SIGTERM: exit code 0, and what was read is committed."""
     with process(fleet) as worker, under_load(fleet):
         eventually(lambda: len(fleet.counters()) > 3)
-        worker.send_signal(signal.SIGTERM)
+        worker.ask_to_stop()
         assert worker.wait(STOP_SECONDS) == 0
     found = problems(fleet)
     assert "dead_letters_extra" not in found
@@ -147,7 +146,7 @@ def test_a_stop_ends_in_time_when_the_broker_is_away(
         with under_load(fleet, 200):
             eventually(lambda: any(group_offsets(fleet.kafka, "routes").values()))
         own_kafka.kill()
-        worker.send_signal(signal.SIGTERM)
+        worker.ask_to_stop()
         began = time.monotonic()
         worker.wait(20)
         assert time.monotonic() - began < ingest.shutdown_seconds
