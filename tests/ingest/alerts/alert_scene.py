@@ -2,13 +2,10 @@
 their own to be killed."""
 
 import json
-import multiprocessing
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from lake.alert_store import AlertStore
 from lake.mongo import Document, open_client
 from lake.settings import MongoSettings
 from tests.deadlines import eventually
+from tests.ingest.forked import Forked, forks
 from tests.ingest.sink_process import killing_at, untold
 from tests.ingest.telemetry_fleet import registry_of
 from tests.ingest.topics import make_topic
@@ -39,9 +37,6 @@ SECRET = "the secret of the tests"  # noqa: S105 - of nothing
 DEADLINE_S = 60.0
 TAKEN_OVER_S = 120.0
 """Apache Kafka took up to 50 s to give a killed member's partitions to the other."""
-
-forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["pytest", "tests.ingest.alerts.alert_scene"])
 
 
 def rules_of(url: str, **changes: Any) -> RuleSet:
@@ -159,34 +154,14 @@ def running(scene: AlertScene, site: AlertSite | None = None) -> Iterator[Stop]:
         raise failures[0]
 
 
-class Victim:
-    """A process of its own."""
-
-    def __init__(self, process: ForkServerProcess, log: Path) -> None:
-        self._process, self.log = process, log
-
-    def dies_at_its_step(self) -> None:
-        """Fails with the end of its log if it ends in another way, or does not."""
-        self._process.join(DEADLINE_S)
-        code = self._process.exitcode
-        assert code == -signal.SIGKILL, f"ended with {code}:\n{self.last_words()}"
-
-    def last_words(self) -> str:
-        return "\n".join(self.log.read_text().splitlines()[-15:])
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
-
-
 @contextmanager
-def forked(scene: AlertScene, step: AlertStep | None = None, count: int = 1) -> Iterator[Victim]:
+def forked(scene: AlertScene, step: AlertStep | None = None, count: int = 1) -> Iterator[Forked]:
     """A process, until the block ends; with a step, it kills itself when that was done `count` times."""
     log = scene.folder / f"alerts-{len(list(scene.folder.glob('alerts-*.log')))}.log"
     log.touch()
     process = forks.Process(target=_work, args=(scene.site, log, step, count), daemon=True)
     process.start()
-    victim = Victim(process, log)
+    victim = Forked(process, log)
     try:
         yield victim
     finally:
