@@ -2,9 +2,8 @@
 their own to be killed."""
 
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from lake.mongo import Document, open_client
 from lake.settings import MongoSettings
 from tests.deadlines import eventually
 from tests.ingest.forked import Forked, forks
+from tests.ingest.in_thread import in_healthy_thread
 from tests.ingest.sink_process import killing_at, untold
 from tests.ingest.telemetry_fleet import registry_of
 from tests.ingest.topics import make_topic
@@ -131,27 +131,9 @@ def scene_of(
     return AlertScene(AlertSite(kafka, mongo, ingest, settings, registry_of(topic), rules), topic, folder)
 
 
-@contextmanager
-def running(scene: AlertScene, site: AlertSite | None = None) -> Iterator[Stop]:
+def running(scene: AlertScene, site: AlertSite | None = None) -> AbstractContextManager[Stop]:
     """A process in a thread, stopped at the end of the block; its error is raised there."""
-    stop, failures = Stop(), list[BaseException]()
-
-    def work() -> None:
-        try:
-            run(site or scene.site, stop=stop)
-        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
-            failures.append(failure)
-
-    thread = threading.Thread(target=work, name="an-alerts-process")
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.request()
-        thread.join(30)
-    assert not thread.is_alive()
-    if failures:
-        raise failures[0]
+    return in_healthy_thread(lambda stop: run(site or scene.site, stop=stop), "an-alerts-process")
 
 
 @contextmanager

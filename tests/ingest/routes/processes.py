@@ -1,17 +1,16 @@
 """Routes in a process or a thread of their own, and under load."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from broker.consumer import CLOSE_TIMEOUT_S
 from broker.offsets import group_offsets, log_ends
-from ingest.process import Stop
 from ingest.routes_run import run
 from ingest.settings import IngestSettings
 from ingest.steps import RoutesStep
 from tests.deadlines import meanwhile
 from tests.ingest.forked import Forked, forked
+from tests.ingest.in_thread import in_thread
 from tests.ingest.routes_fleet import Fleet
 
 LOAD_PERIOD_SECONDS = 0.05
@@ -34,22 +33,10 @@ def under_load(fleet: Fleet, per_second: int = 2000) -> AbstractContextManager[N
 @contextmanager
 def running(fleet: Fleet) -> Iterator[list[BaseException]]:
     """A routes process in a thread, and what ended it."""
-    stop, failures = Stop(), list[BaseException]()
-
-    def work() -> None:
-        try:
-            run(fleet.kafka, fleet.ingest, fleet.registry, stop=stop)
-        except BaseException as failure:  # noqa: BLE001 - looked at by the test
-            failures.append(failure)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
+    with in_thread(
+        lambda stop: run(fleet.kafka, fleet.ingest, fleet.registry, stop=stop), "a-routes-process"
+    ) as (_, failures):
         yield failures
-    finally:
-        stop.request()
-        thread.join(30)
-    assert not thread.is_alive()
 
 
 def lag(fleet: Fleet) -> int:
