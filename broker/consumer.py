@@ -27,6 +27,7 @@ from broker.intake import Intake
 from broker.leases import Leases
 from broker.membership import REJOIN_PAUSE_S, Membership, RebalanceListener, Starts
 from broker.metadata import GroupMetadata
+from broker.outside import Outside
 from broker.places import named, placed
 from broker.prefetch import THROUGHPUT, Prefetch
 from broker.presence import Presence
@@ -43,7 +44,6 @@ REQUEST_TIMEOUT_S = 10.0
 """For one question to the broker; longer than a leader change, shorter than an operator's patience."""
 PROBE_PERIOD_S = 1.0
 PROBE_TIMEOUT_S = 0.2
-OUTSIDE_TIMEOUT_S = 2.0
 CLOSE_TIMEOUT_S = 10.0
 
 log = structlog.get_logger()
@@ -68,7 +68,6 @@ class GroupConsumer:
         self._offset_reset = offset_reset
         self._monotonic = monotonic
         self._probe_at = 0.0
-        self._outside_at = 0.0
         self._health = Health(settings, instance_id or self.group, self._exists)
         self._membership: Membership | None = None
         self._sharing: Sharing | None = None
@@ -84,6 +83,7 @@ class GroupConsumer:
             demand if settings.fetches_on_demand else None,
             monotonic,
         )
+        self._outside = Outside(self._intake.outside, self.watermarks, monotonic)
 
     @property
     def broker_down(self) -> bool:
@@ -129,7 +129,7 @@ class GroupConsumer:
         """
         self._commits.raise_unanswered()
         self._health.raise_kept()
-        self._raise_outside()
+        self._outside.raise_owned(self._owned)
         if self._membership is not None:
             self._membership.place()
         if self._sharing is not None:
@@ -148,7 +148,7 @@ class GroupConsumer:
             runs = split_runs(messages, self._position)
             return [run for run in runs if run.topic_partition in self._owned]
         self._health.raise_kept()
-        self._raise_outside()
+        self._outside.raise_owned(self._owned)
         self._probe()
         return []
 
@@ -284,20 +284,6 @@ class GroupConsumer:
         if self._offset_reset == "error":
             raise errors.OffsetOutOfRange(*name, None, low, high)
         return low if self._offset_reset == "earliest" else high
-
-    def _raise_outside(self) -> None:
-        """The log's ends are told with it; while they cannot be asked the other partitions are read on."""
-        for name, offset in self._intake.outside.items():
-            if name not in self._owned or self._monotonic() < self._outside_at:
-                continue
-            try:
-                low, high = self.watermarks(name, OUTSIDE_TIMEOUT_S)
-            except errors.Transient as error:
-                self._outside_at = self._monotonic() + PROBE_PERIOD_S
-                log.warning("kafka.log_unknown", partition=str(name), reason=str(error))
-                return
-            wanted = offset if offset is not None and offset >= 0 else self._owned.get(name)
-            raise errors.OffsetOutOfRange(*name, wanted, low, high)
 
     def _exists(self, topic: str) -> bool:
         """False only if the broker says so now."""

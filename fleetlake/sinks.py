@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from fleetlake.settings import BadSettings, Settings, child_environment
+from fleetlake.settings import Settings, child_environment
 from fleetlake.stack.child import ChildSpec
 from ingest.settings import IngestSettings
 
@@ -57,26 +57,6 @@ def run_sink(name: str, *, until_caught_up: bool) -> None:
                 stop=stop,
                 until_caught_up=until_caught_up,
             )
-
-
-def needs_operator(error: Exception) -> bool:
-    """Whether starting the sink again cannot help until somebody changed something."""
-    from broker import errors as broker
-    from contracts.errors import ContractError
-    from ingest.errors import OperatorNeeded
-    from lake import errors as lake
-
-    return isinstance(
-        error,
-        OperatorNeeded
-        | ContractError
-        | BadSettings
-        | lake.Terminal
-        | broker.AuthenticationFailed
-        | broker.AuthorizationFailed
-        | broker.IdentityUnknown
-        | broker.ReservedOption,
-    )
 
 
 def sink_specs(

@@ -18,9 +18,11 @@ from ingest.history_buffer import BufferFailed, HistoryBuffer, OwnershipMoved
 from ingest.history_commit import Abandoned
 from ingest.history_group import GroupOffsets
 from ingest.history_partitions import OwnedPartitions
+from ingest.lag import LagReport
 from ingest.metrics import SinkMetrics
 from ingest.process import Log, Ticker
 from ingest.settings import IngestSettings
+from ingest.standstill import Standstill
 from ingest.steps import HistoryStep, Steps
 from ingest.store_trouble import StoreTrouble
 from ingest.uncommitted import Uncommitted
@@ -57,11 +59,10 @@ class HistorySink:
     _uncommitted: Uncommitted = field(init=False)
     _group: GroupOffsets = field(init=False)
     _identity_check: Ticker = field(init=False)
-    _lag_report: Ticker = field(init=False)
+    _lag: LagReport = field(init=False)
+    _standstill: Standstill = field(init=False)
     _collected: list[Records] = field(default_factory=list)
     _collected_since: float = 0.0
-    _stalled_since: float | None = None
-    _is_paused: bool = False
     _is_astray: bool = False
     _is_over: bool = False
     _recovery_pause: float = FIRST_RECOVERY_PAUSE_SECONDS
@@ -70,7 +71,16 @@ class HistorySink:
         self._uncommitted = Uncommitted(self.clock)
         self._group = GroupOffsets(self.consumer, self.log, self.done)
         self._identity_check = Ticker(IDENTITY_SECONDS, self.clock)
-        self._lag_report = Ticker(1.0, self.clock)
+        self._lag = LagReport(self.consumer, self.metrics, self.clock)
+        self._standstill = Standstill(
+            self.consumer,
+            self.metrics,
+            self.log,
+            "the store does not keep up",
+            self.stall_seconds,
+            self.clock,
+            before_resume=self.partitions.check_identities,
+        )
 
     def step(self) -> None:
         """The way of the data, one turn: settle what landed, poll, decode, buffer, commit what is due."""
@@ -96,7 +106,7 @@ class HistorySink:
                 self.partitions.check_identities()
             if self._uncommitted.is_due(self.settings):
                 self._commit()
-            self._report_lag()
+            self._lag.tell_if_due()
         except BufferFailed as failure:
             self._recover(failure)
         except OffsetOutOfRange as error:
@@ -143,8 +153,7 @@ class HistorySink:
             self._uncommitted.touch()
             self._flush_or_drop()
         self._identity_check.restart()
-        if self._is_paused:
-            self._resume()
+        self._standstill.resume()
         self.log.info("partitions_assigned", partitions=[str(key) for key in partitions])
         return {key: places[key] for key in partitions}
 
@@ -207,33 +216,10 @@ class HistorySink:
         self._group.tell()
 
     def _may_poll(self) -> bool:
-        """A full buffer stops polling. Only when the group would give this member up are partitions paused,
-        because pausing throws prefetched messages away."""
-        if self.buffer.has_room:
-            self._stalled_since = None
-            if self._is_paused:
-                self._resume()
-            return True
-        if self._stalled_since is None:
-            self._stalled_since = self.clock()
-        if self.clock() - self._stalled_since < self.stall_seconds:
-            self.buffer.wait_for_room(POLL_SECONDS)
-            return False
-        if not self._is_paused:
-            self.log.warning(
-                "paused", reason="the store does not keep up", stalled_seconds=self.stall_seconds
-            )
-        self._is_paused = True
-        self.metrics.paused(True)
-        self.consumer.pause(self.consumer.assignment())
-        return True
-
-    def _resume(self) -> None:
-        self.partitions.check_identities()
-        self.consumer.resume(self.consumer.assignment())
-        self._is_paused = False
-        self.metrics.paused(False)
-        self.log.info("resumed")
+        buffer = self.buffer
+        return self._standstill.may_poll(
+            has_room=buffer.has_room, wait=lambda: buffer.wait_for_room(POLL_SECONDS)
+        )
 
     def _leave_place(self, error: OffsetOutOfRange) -> None:
         """The log does not have what is to be read next. What was read is committed: it may be nowhere else.
@@ -297,9 +283,4 @@ class HistorySink:
         self.trouble.over()  # what did not land may be another's to land now
         for key in partitions:
             self._group.forget(key)
-            self.metrics.forget_lag(key.topic, key.partition)
-
-    def _report_lag(self) -> None:
-        if self._lag_report.due():
-            for key, messages in self.consumer.lag().items():
-                self.metrics.lag(key.topic, key.partition, messages)
+        self._lag.forget(partitions)

@@ -23,6 +23,7 @@ from typing import Protocol
 from broker.errors import BrokerError, OffsetOutOfRange, Transient
 from broker.metadata import GroupMetadata
 from broker.record import Records, TopicPartition
+from ingest.lag import LagReport
 from ingest.metrics import SinkMetrics
 from ingest.outgoing import Outgoing
 from ingest.process import Log, Ticker
@@ -79,11 +80,11 @@ class RoutesSink:
     _has_moved_on: bool = False
     _is_over: bool = False
     _aborts: int = 0
-    _lag_due: Ticker = field(init=False)
+    _lag: LagReport = field(init=False)
     _abandoned_due: Ticker = field(init=False)
 
     def __post_init__(self) -> None:
-        self._lag_due = Ticker(1.0, self.clock)
+        self._lag = LagReport(self.consumer, self.metrics, self.clock)
         self._abandoned_due = Ticker(ABANDONED_SECONDS, self.clock)
 
     def step(self) -> None:
@@ -276,9 +277,7 @@ class RoutesSink:
         self._is_astray = False
 
     def _look_around(self) -> None:
-        if self._lag_due.due():
-            for key, messages in self.consumer.lag().items():
-                self.metrics.lag(key.topic, key.partition, messages)
+        self._lag.tell_if_due()
         if self.transaction.is_open:
             return
         self.lives.check_if_due()
@@ -290,4 +289,4 @@ class RoutesSink:
         for key in partitions:
             self._next.pop(key, None)
             self._committed.pop(key, None)
-            self.metrics.forget_lag(key.topic, key.partition)
+        self._lag.forget(partitions)

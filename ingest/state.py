@@ -14,9 +14,11 @@ from broker.errors import Transient as BrokerTransient
 from broker.record import Records, TopicPartition
 from ingest.decoding import RunDecoder
 from ingest.errors import Shutdown
+from ingest.lag import LagReport
 from ingest.metrics import SinkMetrics
 from ingest.process import Log, Ticker
 from ingest.settings import IngestSettings
+from ingest.standstill import Standstill
 from ingest.state_places import StatePlaces
 from ingest.state_reduce import StateWindow
 from ingest.state_writer import Checkpoint, Flush, StateWriter
@@ -63,7 +65,8 @@ class StateSink:
     done: Steps = lambda step: None
     _checkpoint_due: Ticker = field(init=False)
     _identity_due: Ticker = field(init=False)
-    _lag_due: Ticker = field(init=False)
+    _lag: LagReport = field(init=False)
+    _standstill: Standstill = field(init=False)
     _quiet_too_long: Ticker = field(init=False)
     _reconnects: int = 0
     _rows_read: int = 0
@@ -72,8 +75,6 @@ class StateSink:
     _astray: set[TopicPartition] = field(default_factory=set)
     _is_checkpointing: bool = False
     _is_over: bool = False
-    _is_paused: bool = False
-    _stalled_since: float | None = None
     _collected: list[Records] = field(default_factory=list)
     _unwritten_since: float | None = None
     """When the oldest message came in that no flush has taken; None while there is none."""
@@ -81,7 +82,10 @@ class StateSink:
     def __post_init__(self) -> None:
         self._checkpoint_due = Ticker(CHECKPOINT_SECONDS, self.clock)
         self._identity_due = Ticker(IDENTITY_SECONDS, self.clock)
-        self._lag_due = Ticker(1.0, self.clock)
+        self._lag = LagReport(self.consumer, self.metrics, self.clock)
+        self._standstill = Standstill(
+            self.consumer, self.metrics, self.log, "MongoDB does not keep up", self.stall_seconds, self.clock
+        )
         self._quiet_too_long = Ticker(IDENTITY_SECONDS, self.clock)
 
     def step(self) -> None:
@@ -96,7 +100,7 @@ class StateSink:
             self._collect(polled)
             self.places.advance_to(self.consumer.positions())
             self._flush_if_due(is_full_poll=sum(map(len, polled)) >= POLL_RECORDS)
-            self._report_lag()
+            self._lag.tell_if_due()
             self._check_identities()
         except OffsetOutOfRange as error:
             self._begin_at_log_start(error)
@@ -137,8 +141,7 @@ class StateSink:
         begins = self.places.adopt(partitions)
         self.done(StateStep.PLACED)
         self._identity_due.restart()
-        if self._is_paused:
-            self._resume()
+        self._standstill.resume()
         self.log.info("partitions_assigned", partitions={str(key): begins[key] for key in partitions})
         return begins
 
@@ -257,41 +260,14 @@ class StateSink:
         return True
 
     def _may_poll(self) -> bool:
-        """A full window stops polling. Only when the group would give this member up are partitions paused,
-        because pausing throws prefetched messages away."""
-        if self.writer.has_room or not self._is_full():
-            self._stalled_since = None
-            if self._is_paused:
-                self._resume()
-            return True
-        now = self.clock()
-        self._stalled_since = now if self._stalled_since is None else self._stalled_since
-        if now - self._stalled_since < self.stall_seconds:
-            self.writer.drain(POLL_SECONDS)
-            return False
-        if not self._is_paused:
-            self.log.warning("paused", reason="MongoDB does not keep up", stalled_seconds=self.stall_seconds)
-            self._is_paused = True
-            self.metrics.paused(True)
-        self.consumer.pause(self.consumer.assignment())
-        return True
-
-    def _resume(self) -> None:
-        self.consumer.resume(self.consumer.assignment())
-        self._is_paused = False
-        self.metrics.paused(False)
-        self.log.info("resumed")
+        has_room = self.writer.has_room or not self._is_full()
+        return self._standstill.may_poll(has_room=has_room, wait=lambda: self.writer.drain(POLL_SECONDS))
 
     def _is_full(self) -> bool:
         return self.window.is_full(MOST_CANDIDATES, self.settings.buffer_bytes)
 
     def _is_behind(self) -> bool:
         return sum(self.consumer.lag().values()) > POLL_RECORDS
-
-    def _report_lag(self) -> None:
-        if self._lag_due.due():
-            for key, messages in self.consumer.lag().items():
-                self.metrics.lag(key.topic, key.partition, messages)
 
     def _check_identities(self) -> None:
         if not self._identity_due.due() and self.consumer.reconnects == self._reconnects:
@@ -327,5 +303,4 @@ class StateSink:
 
     def _release(self, partitions: Sequence[TopicPartition]) -> None:
         self.places.release(partitions)
-        for key in partitions:
-            self.metrics.forget_lag(key.topic, key.partition)
+        self._lag.forget(partitions)

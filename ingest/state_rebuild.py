@@ -18,10 +18,10 @@ from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from contracts.load import Registry
 from ingest.decoding import RunDecoder
-from ingest.errors import OperatorNeeded
 from ingest.metrics import SinkMetrics
 from ingest.process import Ticker
 from ingest.state import MOST_CANDIDATES
+from ingest.state_rebuild_errors import HistoryIncomplete, RebuildTooSlow
 from ingest.state_reduce import StateWindow
 from ingest.state_writer import WRITE_VEHICLES
 from ingest.steps import RebuildStep, Steps
@@ -49,40 +49,6 @@ MOST_BEGINNINGS = 3
 
 Stretches = dict[TopicPartition, list[tuple[int, int]]]
 """Offsets [begin, end) of partitions."""
-
-
-class RebuildTooSlow(OperatorNeeded):
-    """While the history was read, retention removed messages that were landed only after that version of it,
-    at every try. The state is the one of before.
-
-    Operator action: raise retention (`FLEETLAKE_KAFKA__RETENTION_MS`, then `fleetlake topics create
-    --replace`), and run `fleetlake state rebuild` again.
-    """
-
-    def __init__(self, partition: TopicPartition, following: int, low: int) -> None:
-        self.partition, self.following, self.low = partition, following, low
-        super().__init__(
-            f"{partition}: while the history was read, Kafka removed offsets {following} to {low - 1}, which "
-            f"were landed meanwhile; so it was {MOST_BEGINNINGS} times. Raise retention, then run `fleetlake "
-            "state rebuild` again"
-        )
-
-
-class HistoryIncomplete(OperatorNeeded):
-    """Bronze has less than history has told Kafka that it landed, or is not there: a state computed from it
-    would have less, too. The state is the one of before.
-
-    Operator action: restore bronze, or correct FLEETLAKE_LAKE__URI. If it is lost, let history run first: it
-    lands again what Kafka still has, and says so to Kafka.
-    """
-
-    def __init__(self, partition: TopicPartition, told: int, checkpoint: int | None) -> None:
-        self.partition, self.told, self.checkpoint = partition, told, checkpoint
-        super().__init__(
-            f"{partition}: history has told Kafka that it landed up to {told}, and the table's checkpoint is "
-            f"{checkpoint}: the state would be computed from less. Restore bronze, or correct "
-            "FLEETLAKE_LAKE__URI; if it is lost, let history run first"
-        )
 
 
 class _Beside(NamedTuple):
@@ -236,7 +202,7 @@ class StateRebuild:
         if overtaken is None:
             return version, vehicles, beside
         if tries == 1:
-            raise RebuildTooSlow(overtaken, *beside.removed[overtaken])
+            raise RebuildTooSlow(overtaken, *beside.removed[overtaken], MOST_BEGINNINGS)
         self.report(f"Kafka no longer has what was landed of {overtaken} meanwhile")
         return self._fill(tries - 1)
 

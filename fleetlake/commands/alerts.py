@@ -35,24 +35,13 @@ def run_alerts(
 
     Any number of these processes share the work. SIGTERM and Ctrl-C finish what was read, and exit with 0.
     """
-    from fleetlake.failures import OperatorMustAct
-    from fleetlake.sinks import needs_operator
-    from fleetlake.stack.lifeline import ChildEnd, stop_myself
+    from fleetlake.supervised import ending_with_reason
 
     settings = Settings()
-    line = ChildEnd() if supervised else None
-    if line is None:
+    if not supervised:
         require_choice(settings, "kafka", "mongo")
-    else:
-        line.watch(stop_myself)
-    try:
+    with ending_with_reason(supervised=supervised):
         _run(settings, rules)
-    except Exception as error:  # told to the supervisor, and raised again
-        if line is not None:
-            line.say(f"{type(error).__name__}: {error}")
-        if needs_operator(error):
-            raise OperatorMustAct(error) from error
-        raise
 
 
 @app.command("list")

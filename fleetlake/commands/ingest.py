@@ -42,21 +42,11 @@ def ingest(
 
 
 def _run_here(name: SinkName, until_caught_up: bool, supervised: bool) -> None:
-    from fleetlake.failures import OperatorMustAct
-    from fleetlake.sinks import needs_operator, run_sink
-    from fleetlake.stack.lifeline import ChildEnd, stop_myself
+    from fleetlake.sinks import run_sink
+    from fleetlake.supervised import ending_with_reason
 
-    line = ChildEnd() if supervised else None
-    if line is not None:
-        line.watch(stop_myself)
-    try:
+    with ending_with_reason(supervised=supervised):
         run_sink(name, until_caught_up=until_caught_up)
-    except Exception as error:
-        if line is not None:
-            line.say(f"{type(error).__name__}: {error}")
-        if needs_operator(error):
-            raise OperatorMustAct(error) from error
-        raise
 
 
 def _supervise(names: Sequence[SinkName], until_caught_up: bool) -> None:

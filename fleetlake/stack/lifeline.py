@@ -56,7 +56,7 @@ class ChildEnd:
             self._socket.sendall(reason.encode()[:MAX_REASON_BYTES])
 
     def _watch(self, orphaned: Callable[[], None]) -> None:
-        with suppress(ConnectionError):
+        with self._socket, suppress(ConnectionError):
             while self._socket.recv(1):
                 pass
         orphaned()

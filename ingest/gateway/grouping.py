@@ -16,6 +16,10 @@ from ingest.process import Log, Ticker
 
 IDLE_SECONDS = 0.5
 SETTLE_SECONDS = 30.0
+LEAVE_SECONDS = 1.0
+"""How long an end waits for what is being settled, where no request waits behind it: the next gateway settles
+it, and a server that is away would be waited for as long as its client is patient."""
+
 MOST_REQUESTS = 500
 MOST_EVENTS = 5_000
 """Of one transaction, but for a request that alone has more."""
@@ -37,8 +41,9 @@ class Grouping:
     ) -> None:
         self._groups, self._settle, self._log, self._monotonic = groups, settle, log, monotonic
         self._group_seconds = settings.group_ms / 1000
-        self._requests: queue.SimpleQueue[Keyed] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[Keyed | None] = queue.SimpleQueue()
         self._is_closing = threading.Event()
+        self._is_settling = False
         self._thread = threading.Thread(target=self._work, name="idempotency-keys", daemon=True)
 
     def __enter__(self) -> Self:
@@ -48,9 +53,13 @@ class Grouping:
     def __exit__(self, *_: object) -> None:
         """What was taken is finished; whoever asks later is told to ask elsewhere."""
         self._is_closing.set()
-        self._thread.join()
+        is_idle = self._is_settling and self._requests.empty()
+        self._requests.put(None)  # nobody waits for the next request any more
+        self._thread.join(LEAVE_SECONDS if is_idle else None)
         while not self._requests.empty():
-            self._requests.get().fail(Kind.UNAVAILABLE, AWAY)
+            request = self._requests.get()
+            if request is not None:
+                request.fail(Kind.UNAVAILABLE, AWAY)
 
     def submit(self, request: Keyed) -> "Future[Reply]":
         """Its reply comes in another thread."""
@@ -78,6 +87,8 @@ class Grouping:
                 request = self._requests.get(timeout=max(0.0, deadline - self._monotonic()))
             except queue.Empty:
                 break
+            if request is None:
+                break
             if not group:
                 deadline = self._monotonic() + self._group_seconds
             group.append(request)
@@ -96,7 +107,12 @@ class Grouping:
             self._groups.writer.drop()
 
     def _settled(self) -> None:
+        """Not begun once the end has: who ends it has looked whether it is under way by then."""
+        self._is_settling = True
         try:
-            self._settle()
+            if not self._is_closing.is_set():
+                self._settle()
         except Exception as error:  # noqa: BLE001 - as above
             self._log.warning("gateway_settling_failed", reason=str(error))
+        finally:
+            self._is_settling = False

@@ -111,3 +111,17 @@ class Send(Protocol):
 
 DeleteBefore = Callable[[TopicPartition, int], None]
 """Removes the records of a partition before an offset, as retention would."""
+
+
+def poll_all_until(members: Sequence[Member], condition: Callable[[], bool]) -> None:
+    """Fails after the deadline."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, [member.consumer.assignment() for member in members]
+        for member in members:
+            member.poll(timeout_s=0.05)
+
+
+def owned(member: Member) -> set[TopicPartition]:
+    """What it has now."""
+    return set(member.consumer.assignment())

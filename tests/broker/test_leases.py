@@ -3,8 +3,7 @@
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from broker.errors import Fenced
 from broker.leases import Leases
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
-from tests.broker.members import DEADLINE_S, Join, MakeTopic, Member, Send
+from tests.broker.members import Join, MakeTopic, Send, owned, poll_all_until
 
 PARTITIONS = [TopicPartition("a", number) for number in range(6)] + [
     TopicPartition("b", number) for number in range(4)
@@ -127,18 +126,6 @@ def settings(settings: KafkaSettings, tmp_path: Path) -> KafkaSettings:
     file = tmp_path / "incarnation"
     file.write_text("one")
     return settings.model_copy(update={"incarnation_file": file})
-
-
-def poll_all_until(members: Sequence[Member], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, [member.consumer.assignment() for member in members]
-        for member in members:
-            member.poll(timeout_s=0.05)
-
-
-def owned(member: Member) -> set[TopicPartition]:
-    return set(member.consumer.assignment())
 
 
 def test_members_of_a_consumer_group_come_and_go(make_topic: MakeTopic, join: Join) -> None:

@@ -1,7 +1,7 @@
 """Partitions that come and go between members, and what happens to failures meanwhile."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import pytest
@@ -13,7 +13,7 @@ from broker.producer import Producer
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec
-from tests.broker.members import DEADLINE_S, Join, MakeTopic, Member, Send
+from tests.broker.members import DEADLINE_S, Join, MakeTopic, Member, Send, owned, poll_all_until
 from tests.deadlines import eventually
 
 
@@ -27,18 +27,6 @@ def settings(request: pytest.FixtureRequest, kafka_settings: KafkaSettings) -> K
     client = {"heartbeat.interval.ms": "300"} if request.param == "classic" else {}
     changes = {"membership": "group", "group_protocol": request.param, "client": client}
     return kafka_settings.model_copy(update=changes)
-
-
-def poll_all_until(members: Sequence[Member], condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, [member.consumer.assignment() for member in members]
-        for member in members:
-            member.poll(timeout_s=0.05)
-
-
-def owned(member: Member) -> set[TopicPartition]:
-    return set(member.consumer.assignment())
 
 
 def test_two_members_share_and_the_last_takes_all(make_topic: MakeTopic, join: Join) -> None:

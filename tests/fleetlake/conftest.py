@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fleetlake.settings import DATA_DIR_VARIABLE
+from fleetlake.stack.control import StackStoppedBadly, stop_stack
 from fleetlake.stack.layout import Layout, layout_of
 from fleetlake.stack.ports import DEFAULTS
 from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState, read_stack
@@ -30,7 +33,7 @@ class StackUnderTest:
         """Runs `fleetlake ...` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "fleetlake.cli", *arguments],
-            env={**os.environ, "FLEETLAKE_DATA_DIR": str(self.layout.root)},
+            env={**os.environ, DATA_DIR_VARIABLE: str(self.layout.root)},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -94,4 +97,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackUnde
     layout.ports_file.write_text(json.dumps({name: free_port() for name in DEFAULTS}))
     stack = StackUnderTest(layout)
     yield stack
-    stack.command("down")
+    if layout.stack_file.exists():
+        monkeypatch.setenv(DATA_DIR_VARIABLE, str(layout.root))
+        with suppress(StackStoppedBadly):  # of tests that freeze something
+            stop_stack()

@@ -22,7 +22,14 @@ DEADLINE_SECONDS = 60.0
 LOG_LINES = 15
 
 forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["pytest", "tests.ingest.sink_process"])
+forks.set_forkserver_preload(
+    [  # all of them at once: a process has one such server, and what it has not imported each child imports
+        "pytest",
+        "tests.ingest.sink_process",
+        "tests.ingest.alerts.alert_scene",
+        "tests.ingest.gateway.gateway_process",
+    ]
+)
 
 
 class Forked:
@@ -60,9 +67,13 @@ class Forked:
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
+    def ask_to_stop(self) -> None:
+        """By SIGTERM."""
+        os.kill(self.pid, signal.SIGTERM)
+
     def stop(self) -> int | None:
         """Its exit code after SIGTERM."""
-        os.kill(self.pid, signal.SIGTERM)
+        self.ask_to_stop()
         return self.wait()
 
     def kill(self) -> None:

@@ -19,6 +19,8 @@ from contracts.registry import Registry
 from ingest.process import Stop
 from ingest.routes_run import run
 from ingest.settings import IngestSettings
+from lake.settings import LakeSettings, MongoSettings
+from tests.ingest.sink_process import Site
 
 SOURCES = ("car", "pressure")
 
@@ -100,6 +102,11 @@ class Fleet:
         self.registry = registry_of(self.suffix)
         self._producer = Producer(self.kafka)
         self._random = random.Random(self.seed or self.suffix)  # noqa: S311 - reproducible traffic
+
+    @property
+    def site(self) -> Site:
+        """Routes needs neither a lake nor MongoDB."""
+        return Site(self.kafka, MongoSettings(), LakeSettings(), self.ingest, self.registry)
 
     def create_topics(self) -> None:
         Topics(self.kafka).create(specs_from(self.registry, self.kafka))

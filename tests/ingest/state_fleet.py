@@ -2,9 +2,8 @@
 
 import json
 import random
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -25,6 +24,7 @@ from ingest.state_rebuild import rebuild
 from lake.settings import LakeSettings, MongoSettings
 from lake.state import StateStore
 from lake.state_model import Entry, maximum_order, state_order
+from tests.ingest.in_thread import in_healthy_thread
 from tests.ingest.topics import make_topic_again
 
 PARTITIONS = 3
@@ -147,28 +147,14 @@ def fleet_of(
     return Fleet(kafka_settings, mongo_settings, lake_settings, topic_name, registry)
 
 
-@contextmanager
-def running(fleet: Fleet, mongo: MongoSettings | None = None, **changes: Any) -> Iterator[Stop]:
+def running(fleet: Fleet, mongo: MongoSettings | None = None, **changes: Any) -> AbstractContextManager[Stop]:
     """A state process in a thread, stopped at the end of the block; its error is raised there."""
-    stop, failures = Stop(), []
     settings = QUICK.model_copy(update=changes)
 
-    def work() -> None:
-        try:
-            state_run.run(fleet.kafka, mongo or fleet.mongo, settings, fleet.registry, stop=stop)
-        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
-            failures.append(failure)
+    def run(stop: Stop) -> None:
+        state_run.run(fleet.kafka, mongo or fleet.mongo, settings, fleet.registry, stop=stop)
 
-    thread = threading.Thread(target=work, name="a-state-process")
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.request()
-        thread.join(30)
-    assert not thread.is_alive()
-    if failures:
-        raise failures[0]
+    return in_healthy_thread(run, "a-state-process")
 
 
 def crash_at_call(patch: pytest.MonkeyPatch, owner: type, name: str, calls_before: int) -> None:

@@ -16,7 +16,6 @@ import pytest
 from broker.settings import KafkaSettings
 from ingest.settings import IngestSettings
 from ingest.steps import HistoryStep, RoutesStep, StateStep, Step
-from lake.settings import LakeSettings, MongoSettings
 from tests.deadlines import eventually
 from tests.ingest import routes_fleet
 from tests.ingest.conftest import NewFleet
@@ -85,15 +84,14 @@ def test_a_frozen_routes_shows_no_record(
     routes: routes_fleet.Fleet, step: RoutesStep, tmp_path: Path
 ) -> None:
     """Kafka has ended its transaction and fenced it: it ends, and whoever is started in its place goes on."""
-    site = Site(routes.kafka, MongoSettings(), LakeSettings(), routes.ingest, routes.registry)
 
     def problems() -> dict[str, Any]:
         return routes_fleet.problems(routes)
 
-    with frozen_until_done("routes", site, tmp_path, step, routes.send_traffic, problems) as zombie:
+    with frozen_until_done("routes", routes.site, tmp_path, step, routes.send_traffic, problems) as zombie:
         zombie.thaw()
         assert zombie.wait() == 1, zombie.last_words()
-        with forked("routes", site, tmp_path) as heir:
+        with forked("routes", routes.site, tmp_path) as heir:
             eventually(lambda: assignments(heir) > 0)
             routes.send_traffic(300)
             eventually(lambda: not problems())

@@ -1,6 +1,6 @@
 """Routes killed with SIGKILL while partitions come and go, and after an abort: readers see each output once.
 
-The steps of a transaction are in `test_routes.py`.
+The steps of a transaction are in `routes/test_routes_kills.py`.
 """
 
 import os
@@ -13,11 +13,9 @@ from broker.settings import KafkaSettings
 from broker.topics import Topics, TopicSpec
 from ingest.settings import IngestSettings
 from ingest.steps import RoutesStep
-from lake.settings import LakeSettings, MongoSettings
 from tests.deadlines import eventually
 from tests.ingest.forked import forked
 from tests.ingest.routes_fleet import Fleet, problems
-from tests.ingest.sink_process import Site
 
 
 @pytest.fixture
@@ -27,18 +25,13 @@ def fleet(soon_missed: KafkaSettings, tmp_path: Path) -> Fleet:
     return Fleet(soon_missed, ingest, uuid.uuid4().hex[:8])
 
 
-def site_of(fleet: Fleet) -> Site:
-    """Routes needs neither a lake nor MongoDB."""
-    return Site(fleet.kafka, MongoSettings(), LakeSettings(), fleet.ingest, fleet.registry)
-
-
 @pytest.mark.parametrize("step", [RoutesStep.PLACED, RoutesStep.RESTORED])
 def test_a_kill_while_partitions_are_taken_over(fleet: Fleet, step: RoutesStep, tmp_path: Path) -> None:
     """From topics where nothing was published, and with maxima to be restored."""
     fleet.create_topics()
     for _ in range(2):
         fleet.send_traffic(300)
-        with forked("routes", site_of(fleet), tmp_path, step) as victim:
+        with forked("routes", fleet.site, tmp_path, step) as victim:
             victim.dies_at_its_step()
         fleet.catch_up()
         assert problems(fleet) == {}
@@ -48,10 +41,10 @@ def test_a_kill_while_partitions_are_given_up(fleet: Fleet, tmp_path: Path) -> N
     """What it committed for them stays; the newcomer publishes only what rises above it."""
     fleet.create_topics()
     fleet.send_traffic(300)
-    with forked("routes", site_of(fleet), tmp_path, RoutesStep.CLOSED) as victim:
+    with forked("routes", fleet.site, tmp_path, RoutesStep.CLOSED) as victim:
         eventually(lambda: bool(fleet.counters()))
         fleet.send_traffic(300)
-        with forked("routes", site_of(fleet), tmp_path):
+        with forked("routes", fleet.site, tmp_path):
             victim.dies_at_its_step()
     fleet.catch_up()
     assert problems(fleet) == {}
@@ -64,7 +57,7 @@ def test_a_kill_after_an_abort(fleet: Fleet, tmp_path: Path) -> None:
     fleet.create_topics()
     fleet.send("car", os.urandom(20_000), is_bad=True)  # no compression makes it smaller
     fleet.send_traffic(300, bad=0.0)
-    with forked("routes", site_of(fleet), tmp_path, RoutesStep.ABORTED) as victim:
+    with forked("routes", fleet.site, tmp_path, RoutesStep.ABORTED) as victim:
         victim.dies_at_its_step()
     fleet.catch_up()
     assert problems(fleet) == {}

@@ -12,7 +12,8 @@ from broker.offsets import Offsets
 from broker.record import TopicPartition
 from broker.settings import KafkaSettings
 from ingest import state_rebuild
-from ingest.state_rebuild import HistoryIncomplete, RebuildTooSlow, StateRebuild
+from ingest.state_rebuild import StateRebuild
+from ingest.state_rebuild_errors import HistoryIncomplete, RebuildTooSlow
 from lake.mongo import open_client
 from lake.schemas import BRONZE_EVENTS
 from lake.settings import LakeSettings, MongoSettings

@@ -3,7 +3,7 @@
 import pytest
 
 from broker.settings import KafkaSettings
-from fleetlake.sinks import needs_operator
+from fleetlake.supervised import needs_operator
 from lake.errors import ConditionalPutUnknown
 from lake.settings import LakeSettings, MongoSettings, S3Settings
 from lake.storage import storage, wait_ready

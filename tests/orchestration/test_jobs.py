@@ -1,6 +1,5 @@
 """The jobs of the clock: maintenance, the warehouse, the audit, and the refresh of a range."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -13,7 +12,6 @@ from contracts.load import load_registry
 from lake.schemas import TABLES
 from lake.settings import LakeSettings, MaintenanceSettings
 from orchestration.definitions import definitions
-from orchestration.instance import instance
 from orchestration.materialize import Request, run
 from orchestration.nightly import Audited, Lent
 from orchestration.schedules import daily, minutes
@@ -39,12 +37,6 @@ OFF = Audited(
 def lake(lake_settings: LakeSettings) -> Lake:
     few = MaintenanceSettings(small_files=3)
     return Lake(lake_settings.model_copy(update={"maintenance": few}))
-
-
-@pytest.fixture
-def dagster(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with instance(tmp_path / "dagster") as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """What the sensors ask for, looked at without a daemon."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
@@ -10,7 +7,6 @@ from contracts.load import load_registry
 from lake.settings import LakeSettings
 from lake.silver import Lane
 from orchestration.definitions import definitions
-from orchestration.instance import instance
 from orchestration.materialize import Request, requests_of, run
 from orchestration.settings import OrchestrationSettings
 from tests.transforms.small_lake import NOON, Lake, speed
@@ -26,12 +22,6 @@ SETTINGS = OrchestrationSettings(quiet_s=0, today_every_s=1)
 @pytest.fixture
 def lake(lake_settings: LakeSettings) -> Lake:
     return Lake(lake_settings)
-
-
-@pytest.fixture
-def dagster(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with instance(tmp_path / "dagster") as opened:
-        yield opened
 
 
 @pytest.fixture

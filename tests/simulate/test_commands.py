@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -86,6 +87,30 @@ def place(tmp_path: Path, kafka_settings: KafkaSettings, topic_name: str) -> Pla
     return place
 
 
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run_here(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """A command line in this process, which has imported everything; `place.run` is a process of its own."""
+    for name, value in place.environment().items():
+        monkeypatch.setenv(name, value)
+
+    def run_line(*arguments: str) -> Done:
+        code = run(arguments)
+        return Done(code, *capsys.readouterr())
+
+    return run_line
+
+
 def test_the_report_is_what_landed(place: Place) -> None:
     """Per topic as many records as acknowledged, per reason as many as decoding rejects."""
     done = place.run(
@@ -105,9 +130,9 @@ def test_the_report_is_what_landed(place: Place) -> None:
     assert report["total"]["acknowledged"] == 2000
 
 
-def test_a_paced_run_keeps_its_time(place: Place) -> None:
+def test_a_paced_run_keeps_its_time(place: Place, run_here: Run) -> None:
     """200 messages a second for two seconds are 400 messages in two seconds."""
-    done = place.run("simulate", "-s", "tcu", "--rate", "200", "--duration", "2")
+    done = run_here("simulate", "-s", "tcu", "--rate", "200", "--duration", "2")
     report = json.loads(done.stdout)
     assert report["total"]["acknowledged"] == pytest.approx(400, abs=12)
     assert 1.9 < report["seconds"] < 15.0
@@ -139,10 +164,10 @@ def test_a_signal_ends_a_run_with_its_report(place: Place, number: signal.Signal
     assert report["total"]["acknowledged"] == report["total"]["sent"] == len(place.landed("car")) > 0
 
 
-def test_replay_sends_the_bytes_of_the_file(place: Place) -> None:
+def test_replay_sends_the_bytes_of_the_file(place: Place, run_here: Run) -> None:
     """Use case 2: eight messages in the order of the file, in one partition, keyed by vehicle."""
     path = DATA / "tcu" / "use_case_2.jsonl"
-    done = place.run("replay", str(path), "--source", "tcu")
+    done = run_here("replay", str(path), "--source", "tcu")
     assert done.returncode == 0, done.stderr
     assert [(key, value) for key, value, _ in place.landed("tcu")] == [
         (b"981", line) for line in path.read_bytes().splitlines()
@@ -150,30 +175,30 @@ def test_replay_sends_the_bytes_of_the_file(place: Place) -> None:
     assert json.loads(done.stdout)["keys"] == {"981": 8}
 
 
-def test_replay_of_a_drive(place: Place) -> None:
+def test_replay_of_a_drive(place: Place, run_here: Run) -> None:
     """All rows, and those without a time are counted."""
-    done = place.run("replay", str(DATA / "twizy" / "T3_06_07_2021.csv.gz"), "-s", "twizy", "--vehicle", "T3")
+    done = run_here("replay", str(DATA / "twizy" / "T3_06_07_2021.csv.gz"), "-s", "twizy", "--vehicle", "T3")
     report = json.loads(done.stdout)
     records = place.landed("twizy")
     assert len(records) == report["acknowledged"] == report["valid"] == 1703
     assert {key for key, _, _ in records} == {b"T3"}
 
 
-def test_what_is_left_out_is_said(place: Place) -> None:
+def test_what_is_left_out_is_said(place: Place, run_here: Run) -> None:
     """Objects behind an output heading: how many, and how to send them."""
     path = place.folder / "case.txt"
     path.write_text('Input\n{"did":"1"}\nOutput\n{"did":"1"}\n{"did":"1"}\n')
-    done = place.run("replay", str(path), "-s", "tcu", "--dry-run", "--force")
+    done = run_here("replay", str(path), "-s", "tcu", "--dry-run", "--force")
     assert "left out 2 objects behind an output heading" in done.stderr
     assert "--all-objects" in done.stderr
     assert json.loads(done.stdout)["sent"] == 1
 
 
-def test_too_large_a_message_fails_alone(place: Place) -> None:
+def test_too_large_a_message_fails_alone(place: Place, run_here: Run) -> None:
     """Its siblings arrive, the report says so, and the exit code is 1."""
     path = place.folder / "large.jsonl"
     path.write_bytes(b'{"did":"1"}\n{"did":"' + b"x" * (17 * 1024 * 1024) + b'"}\n{"did":"2"}\n')
-    done = place.run("replay", str(path), "-s", "tcu", "--force")
+    done = run_here("replay", str(path), "-s", "tcu", "--force")
     report = json.loads(done.stdout)
     assert done.returncode == 1
     assert (report["acknowledged"], report["failed"]) == (2, 1)
@@ -181,10 +206,10 @@ def test_too_large_a_message_fails_alone(place: Place) -> None:
     assert len(place.landed("tcu")) == 2
 
 
-def test_a_file_of_another_source_is_not_sent(place: Place) -> None:
+def test_a_file_of_another_source_is_not_sent(place: Place, run_here: Run) -> None:
     """One line names the file, the usual reason and how to look; with --force all of it is sent."""
     drive = str(DATA / "twizy" / "T3_06_07_2021.csv.gz")
-    refused = place.run("replay", drive, "-s", "tcu")
+    refused = run_here("replay", drive, "-s", "tcu")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.count("\n") == 1
     assert f"{drive}: nothing was sent, none of its first 1,000 messages is valid" in refused.stderr
@@ -192,7 +217,7 @@ def test_a_file_of_another_source_is_not_sent(place: Place) -> None:
     assert f"`fleetlake contracts check tcu {drive}`" in refused.stderr
     assert place.landed("tcu") == []
 
-    forced = place.run("replay", drive, "-s", "tcu", "--force")
+    forced = run_here("replay", drive, "-s", "tcu", "--force")
     assert forced.returncode == 0
     assert json.loads(forced.stdout)["invalid_by_reason"] == {"missing_field": 1703}
     assert len(place.landed("tcu")) == 1703
@@ -228,20 +253,20 @@ def test_a_terminal_gets_a_short_text(
     place: Place,
     arguments: Sequence[str],
     expected: Sequence[str],
+    run_here: Run,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """In 80 columns, with what to do next; with --json the whole report."""
-    for name, value in place.environment().items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert run(arguments) == 0
-    lines = capsys.readouterr().out.splitlines()
+    done = run_here(*arguments)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
     assert len(lines) == len(expected), lines
     assert all(line.startswith(begin) for line, begin in zip(lines, expected, strict=True)), lines
     assert max(len(line) for line in lines if not line.startswith("invalid")) <= 80
-    assert run([*arguments, "--json"]) == 0
-    assert "invalid_by_reason" in capsys.readouterr().out
+    whole = run_here(*arguments, "--json")
+    assert whole.returncode == 0
+    assert "invalid_by_reason" in whole.stdout
 
 
 FAILURES: list[tuple[Sequence[str], str]] = [
@@ -264,18 +289,16 @@ def test_what_cannot_be_done_is_one_line(
     place: Place,
     arguments: Sequence[str],
     expected: str,
+    run_here: Run,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """On stderr, without a traceback and without a report; exit code not 0."""
     (place.folder / "empty.jsonl").touch()
     (place.folder / "good.jsonl").write_text('{"did":"1"}\n')
     (place.folder / "binary").write_bytes(bytes(range(256)))
-    for name, value in place.environment().items():
-        monkeypatch.setenv(name, value)
     monkeypatch.chdir(place.folder)
-    assert run(arguments) != 0
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert expected in said.err.splitlines()[-1]
-    assert "Traceback" not in said.err
+    done = run_here(*arguments)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert expected in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr

@@ -1,10 +1,12 @@
 """Interfaces under test, and keys for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.access import Scope
 from fleetlake.web.key_file import add
@@ -42,6 +44,13 @@ def make_key(keys_file: Path) -> MakeKey:
 def open_interface(tmp_path: Path) -> Interface:
     """Without authentication, on loopback."""
     return Interface(tmp_path)
+
+
+@pytest.fixture
+def logs() -> Iterator[list[Any]]:
+    """What is logged during the test."""
+    with capture_logs() as found:
+        yield found
 
 
 @pytest.fixture

@@ -2,13 +2,9 @@
 their own to be killed."""
 
 import json
-import multiprocessing
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +25,8 @@ from lake.alert_store import AlertStore
 from lake.mongo import Document, open_client
 from lake.settings import MongoSettings
 from tests.deadlines import eventually
+from tests.ingest.forked import Forked, forks
+from tests.ingest.in_thread import in_healthy_thread
 from tests.ingest.sink_process import killing_at, untold
 from tests.ingest.telemetry_fleet import registry_of
 from tests.ingest.topics import make_topic
@@ -39,9 +37,6 @@ SECRET = "the secret of the tests"  # noqa: S105 - of nothing
 DEADLINE_S = 60.0
 TAKEN_OVER_S = 120.0
 """Apache Kafka took up to 50 s to give a killed member's partitions to the other."""
-
-forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["pytest", "tests.ingest.alerts.alert_scene"])
 
 
 def rules_of(url: str, **changes: Any) -> RuleSet:
@@ -136,57 +131,19 @@ def scene_of(
     return AlertScene(AlertSite(kafka, mongo, ingest, settings, registry_of(topic), rules), topic, folder)
 
 
-@contextmanager
-def running(scene: AlertScene, site: AlertSite | None = None) -> Iterator[Stop]:
+def running(scene: AlertScene, site: AlertSite | None = None) -> AbstractContextManager[Stop]:
     """A process in a thread, stopped at the end of the block; its error is raised there."""
-    stop, failures = Stop(), list[BaseException]()
-
-    def work() -> None:
-        try:
-            run(site or scene.site, stop=stop)
-        except BaseException as failure:  # noqa: BLE001 - raised in the test's thread
-            failures.append(failure)
-
-    thread = threading.Thread(target=work, name="an-alerts-process")
-    thread.start()
-    try:
-        yield stop
-    finally:
-        stop.request()
-        thread.join(30)
-    assert not thread.is_alive()
-    if failures:
-        raise failures[0]
-
-
-class Victim:
-    """A process of its own."""
-
-    def __init__(self, process: ForkServerProcess, log: Path) -> None:
-        self._process, self.log = process, log
-
-    def dies_at_its_step(self) -> None:
-        """Fails with the end of its log if it ends in another way, or does not."""
-        self._process.join(DEADLINE_S)
-        code = self._process.exitcode
-        assert code == -signal.SIGKILL, f"ended with {code}:\n{self.last_words()}"
-
-    def last_words(self) -> str:
-        return "\n".join(self.log.read_text().splitlines()[-15:])
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.join()
+    return in_healthy_thread(lambda stop: run(site or scene.site, stop=stop), "an-alerts-process")
 
 
 @contextmanager
-def forked(scene: AlertScene, step: AlertStep | None = None, count: int = 1) -> Iterator[Victim]:
+def forked(scene: AlertScene, step: AlertStep | None = None, count: int = 1) -> Iterator[Forked]:
     """A process, until the block ends; with a step, it kills itself when that was done `count` times."""
     log = scene.folder / f"alerts-{len(list(scene.folder.glob('alerts-*.log')))}.log"
     log.touch()
     process = forks.Process(target=_work, args=(scene.site, log, step, count), daemon=True)
     process.start()
-    victim = Victim(process, log)
+    victim = Forked(process, log)
     try:
         yield victim
     finally:

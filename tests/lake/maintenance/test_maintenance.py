@@ -1,110 +1,27 @@
-"""Maintenance moves rows into fewer and better files and changes none, whatever happens beside it."""
+"""Maintenance moves rows into fewer and better files and changes none."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lake import file_swap, rewriting
 from lake.bronze import Bronze, BronzePartition
 from lake.bronze_file import FILE_SCHEMA
-from lake.errors import QueryFailed, RewriteDiffers, StoreUnavailable, TableMissing
-from lake.file_swap import NOTE, open_table, swap
+from lake.errors import TableMissing
+from lake.file_swap import NOTE
 from lake.maintenance import maintain, maintained_tables, preview, tidy
-from lake.query import Warehouse
-from lake.rewriting import Rewritten, rewrite, to_rewrite
+from lake.rewriting import Rewritten, rewrite
 from lake.schemas import BRONZE_EVENTS, COMMON_PROPERTIES, SILVER_SIGNALS, TableSchema
 from lake.settings import LakeSettings, MaintenanceSettings
-from lake.silver import ROW_GROUP, BronzeRead, Lane, Silver
-from lake.silver_sorted import in_order
+from lake.silver import ROW_GROUP, Lane
 from lake.storage import Storage, storage, wait_ready
-from lake.table_files import Fragments, stored_files
-from lake.transactions import transactions
-from tests.transforms.small_lake import NOON, SIGNALS, Lake, Reading
+from lake.table_files import stored_files
+from tests.lake.maintenance.fragmented import DAY, VINS, fragment, open_, read_file, reading, recorded, rows
+from tests.transforms.small_lake import NOON, SIGNALS, Lake
 from transforms.increment import increment
-
-DAY = NOON.date().isoformat()
-VINS = [f"LRWYGCEK1PC{number:06}" for number in range(40)]
-"""Alike in more than the first fourteen characters."""
-
-
-@pytest.fixture
-def lake(lake_settings: LakeSettings) -> Lake:
-    """Three small files a partition may have."""
-    few = MaintenanceSettings(small_files=3)
-    return Lake(lake_settings.model_copy(update={"maintenance": few}))
-
-
-def fragment(lake: Lake, increments: int = 6, days_before: int = 0) -> None:
-    """As many commits of bronze and of silver, each with a reading of every vehicle."""
-    for number in range(increments):
-        readings = [reading(vin, number, days_before) for vin in VINS]
-        lake.land(*[[each] for each in reversed(readings)])
-        append(lake, readings)
-
-
-def append(lake: Lake, readings: list[Reading]) -> None:
-    """What an increment of the hot lane commits; of the columns those that a test looks at."""
-    names = ("vehicle_id", "signal", "event_time", "value")
-    found = [dict(zip(names, each, strict=True)) for each in readings]
-    table = pa.Table.from_pylist(
-        [
-            {**row, "effective_time": row["event_time"], "event_date": row["event_time"].date()}
-            for row in found
-        ],
-        SILVER_SIGNALS.columns,
-    )
-    bronze = Bronze(storage(lake.settings))
-    Silver(storage(lake.settings)).append(
-        table.to_reader(), Lane.HOT, BronzeRead(bronze.version, bronze.rows)
-    )
-
-
-def reading(vehicle: str, number: int, days_before: int = 0) -> Reading:
-    time = NOON - timedelta(days=days_before) + timedelta(seconds=number, microseconds=7)
-    return (vehicle, "speed", time, float(number))
-
-
-def rows(lake: Lake, table: str) -> list[tuple[Any, ...]]:
-    with Warehouse(lake.settings) as warehouse:
-        found = warehouse.query(f"select * from {table} order by all").table()  # noqa: S608
-    return [tuple(row.values()) for row in found.to_pylist()]
-
-
-def open_(lake: Lake, table: str) -> DeltaTable:
-    return open_table(storage(lake.settings), table)
-
-
-def recorded(lake: Lake, table: str) -> dict[str, int]:
-    """All application transactions."""
-    return transactions(storage(lake.settings), table, open_(lake, table).version())
-
-
-def read_file(lake: Lake, table: str, path: str) -> pq.ParquetFile:
-    return pq.ParquetFile(storage(lake.settings).files(table).open_input_file(path))
-
-
-@contextmanager
-def before_the_commit(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> Iterator[None]:
-    """Something that happens after the new files were written, and before they are committed."""
-
-    def swapped(*given: Any) -> None:
-        monkeypatch.undo()
-        happens()
-        swap(*given)
-
-    monkeypatch.setattr(rewriting, "swap", swapped)
-    yield
-    assert rewriting.swap is swap
 
 
 def test_a_fragmented_day_of_silver_becomes_one_file_in_order(lake: Lake) -> None:
@@ -177,92 +94,6 @@ def test_an_increment_after_maintenance_reads_only_what_is_new(lake: Lake) -> No
     lake.land([reading(VINS[0], 0)], [reading(VINS[0], 100)])
     found = increment(lake.settings, SIGNALS, Lane.HOT)
     assert (found.added, found.is_whole) == (1, False)
-
-
-def test_rows_that_are_landed_meanwhile_stay(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a sink into bronze, by an increment into silver: neither is refused, neither is lost."""
-    fragment(lake)
-
-    def more() -> None:
-        lake.land([reading("V1", 0)])
-        append(lake, [reading("V1", 0)])
-
-    for count, table in enumerate(("bronze.events", "silver.signals"), 1):
-        with before_the_commit(monkeypatch, more if count == 1 else lambda: fragment(lake, 1, 1)):
-            assert rewrite(lake.settings, table).partitions == (DAY,)
-    assert len(rows(lake, "bronze.events")) == 240 + 1 + 40
-    assert len(rows(lake, "silver.signals")) == 240 + 1 + 40
-    assert len({row[3] for row in rows(lake, "bronze.events")}) == 281
-
-
-def test_an_increment_that_began_before_is_not_refused(lake: Lake) -> None:
-    """Its readings are not in the files that were replaced."""
-    fragment(lake)
-    lake.land([reading("V1", 0)])
-    done = increment(
-        lake.settings, SIGNALS, Lane.HOT, before_commit=lambda: rewrite(lake.settings, "silver.signals")
-    )
-    assert done.added == 1
-    assert len(rows(lake, "silver.signals")) == 241
-
-
-@pytest.mark.parametrize("table", ["bronze.events", "silver.signals"])
-def test_of_two_that_rewrite_the_same_files_one_is_refused(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, table: str
-) -> None:
-    """Two compactions of delta-rs would leave all rows there twice. The loser says so, and it is done."""
-    fragment(lake)
-    before = rows(lake, table)
-    with before_the_commit(monkeypatch, lambda: rewrite(lake.settings, table)):
-        assert rewrite(lake.settings, table) == Rewritten((), (DAY,))
-    assert rows(lake, table) == before
-    assert to_rewrite(lake.settings, table) == []
-
-
-def test_two_compactions_of_delta_rs_double_rows(lake: Lake) -> None:
-    """Why it is not used. Should this fail some day, ADR 8 may be looked at again."""
-    fragment(lake)
-    one, other = open_(lake, "bronze.events"), open_(lake, "bronze.events")
-    one.optimize.compact()
-    other.optimize.compact()
-    assert len(rows(lake, "bronze.events")) == 2 * 240
-
-
-def test_a_compaction_by_another_program_is_noticed(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was faster: its files stay."""
-    fragment(lake)
-    before = rows(lake, "bronze.events")
-    with before_the_commit(monkeypatch, lambda: open_(lake, "bronze.events").optimize.compact()):
-        assert rewrite(lake.settings, "bronze.events") == Rewritten((), (DAY,))
-    assert rows(lake, "bronze.events") == before
-
-
-def test_a_commit_whose_answer_was_lost_is_not_repeated(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It had landed: the store did it, and its client took that for somebody else's."""
-    fragment(lake)
-    before = rows(lake, "silver.signals")
-    commit = file_swap._commit
-
-    def landed_unheard(*given: Any) -> None:
-        commit(*given)
-        monkeypatch.undo()
-        raise file_swap.CommitFailedError
-
-    monkeypatch.setattr(file_swap, "_commit", landed_unheard)
-    assert rewrite(lake.settings, "silver.signals") == Rewritten((DAY,))
-    assert rows(lake, "silver.signals") == before
-
-
-def test_a_rewrite_that_would_lose_rows_is_refused(lake: Lake) -> None:
-    """Whatever the reason; nothing is changed, and nothing is left of it."""
-    fragment(lake)
-    before = maintain(lake.settings, "bronze.events").after, rows(lake, "silver.signals")
-    (found,) = to_rewrite(lake.settings, "silver.signals")
-    wrong = Fragments(found.partition, (replace(found.files[0], rows=41), *found.files[1:]))
-    with pytest.raises(RewriteDiffers, match="241 rows, and 240 were read"):
-        in_order(lake.settings, wrong)
-    assert (preview(lake.settings, "bronze.events").found, rows(lake, "silver.signals")) == before
-    assert preview(lake.settings, "silver.signals").found.stored_files == 6
 
 
 def test_today_only_small_files_are_touched(lake: Lake) -> None:
@@ -379,21 +210,3 @@ def test_a_lake_in_a_bucket_is_maintained_alike(s3_lake_settings: LakeSettings) 
         assert (done.removed, done.after.stored_files) == (0, 7)
         assert rows(lake, table) == before
         assert maintain(lake.settings, table).after == done.after
-
-
-@pytest.mark.local_lake
-def test_a_file_that_is_gone_stops_a_rewrite_and_changes_nothing(lake: Lake) -> None:
-    """Removed by something else: the error names it."""
-    fragment(lake)
-    before = open_(lake, "bronze.events").version()
-    victim = stored_files(open_(lake, "bronze.events"))[2]
-    Path(lake.settings.uri, "bronze", "events", victim.path).unlink()
-    with pytest.raises(StoreUnavailable, match=victim.path.rpartition("/")[2]):
-        rewrite(lake.settings, "bronze.events")
-    assert open_(lake, "bronze.events").version() == before
-    assert preview(lake.settings, "bronze.events").found.stored_files == 5
-    victim = stored_files(open_(lake, "silver.signals"))[2]
-    Path(lake.settings.uri, "silver", "signals", victim.path).unlink()
-    with pytest.raises(QueryFailed, match=victim.path.rpartition("/")[2]):
-        rewrite(lake.settings, "silver.signals")
-    assert preview(lake.settings, "silver.signals").found.stored_files == 5
