@@ -1,5 +1,5 @@
-"""What an operator's schedule does beside ingest: bronze's small files become large ones, and old versions
-of the log are cleaned up. Plain delta-rs, in a process of its own."""
+"""What an operator's schedule does beside ingest: bronze's small files become large ones.
+Plain delta-rs, in a process of its own."""
 
 import json
 import subprocess
