@@ -17,8 +17,10 @@ COMMITS = int(COMMON_PROPERTIES["delta.checkpointInterval"]) + 5
 
 
 @pytest.mark.local_lake
-@pytest.mark.parametrize("table", [BRONZE_EVENTS, SILVER_SIGNALS], ids=lambda table: table.name)
-def test_only_maintenance_looks_for_old_entries_of_the_log(lake_settings: LakeSettings, table: TableSchema) -> None:
+@pytest.mark.parametrize("table", [BRONZE_EVENTS, SILVER_SIGNALS])
+def test_only_maintenance_looks_for_old_entries_of_the_log(
+    lake_settings: LakeSettings, table: TableSchema
+) -> None:
     """To look for them costs a commit a list of the whole log."""
     store = wait_ready(lake_settings)
     make = {BRONZE_EVENTS.name: commit_bronze, SILVER_SIGNALS.name: commit_silver}[table.name]
