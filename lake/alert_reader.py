@@ -47,31 +47,38 @@ class AlertReader:
         """The next alerts behind one, by (opened, id) from the newest on; only those of some vehicles where
         given."""
         collection = self._client[self._settings.database][COLLECTION]
+        found: list[dict[str, Any]] = []
         try:
-            found = collection.find(wanted(state, vehicles, before)).sort(list(NEWEST_FIRST)).limit(limit)
-            return [_alert(each) for each in found]
+            for question in questions(state, vehicles, before):
+                if len(found) < limit:
+                    newest = collection.find(question).sort(list(NEWEST_FIRST))
+                    found += newest.limit(limit - len(found))
         except errors.PyMongoError as error:
             raise translated(self._client, error, COLLECTION) from error
+        return [_alert(each) for each in found]
 
     def close(self) -> None:
         if self._owns_client:
             self._client.close()
 
 
-def wanted(
+def questions(
     state: str | None, vehicles: Collection[str] | None, before: tuple[int, str] | None
-) -> dict[str, Any]:
-    """The alerts of a list that are behind one of it, as MongoDB is asked for them."""
-    found: dict[str, Any] = {}
+) -> list[dict[str, Any]]:
+    """How MongoDB is asked for the alerts behind one, in their order. Each question is answered from an
+    index; for one with `$or` the embedded server reads all alerts."""
+    wanted: dict[str, Any] = {}
     if state is not None:
-        found["state"] = state
+        wanted["state"] = state
     if vehicles is not None:
-        found["vehicle_id"] = {"$in": sorted(vehicles)}
-    if before is not None:
-        opened, alert_id = before
-        found["opened_us"] = {"$lte": opened}  # a bound for the index, which `$or` is not
-        found["$or"] = [{"opened_us": {"$lt": opened}}, {"opened_us": opened, "_id": {"$lt": alert_id}}]
-    return found
+        wanted["vehicle_id"] = next(iter(vehicles)) if len(vehicles) == 1 else {"$in": sorted(vehicles)}
+    if before is None:
+        return [wanted]
+    opened, alert_id = before
+    return [
+        {**wanted, "opened_us": opened, "_id": {"$lt": alert_id}},
+        {**wanted, "opened_us": {"$lt": opened}},
+    ]
 
 
 def _alert(found: dict[str, Any]) -> Alert:

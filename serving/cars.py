@@ -12,11 +12,12 @@ from contracts.times import iso_text
 from lake.state_model import VehicleState
 from serving.anomalies import found_by
 from serving.answers import document, table
-from serving.parameters import Begin, End
+from serving.parameters import Begin, Cursor, End, Limit
 from serving.quality import OneSource
 from serving.series import cache_of, course, rows_of, step_of
-from serving.shapes import Shape, statuses
+from serving.shapes import Page, Shape, statuses
 from serving.site import Site, no_vehicle, note_positions, reader
+from serving.vehicles import next_ids
 
 WIRE = {
     "speed": "speed",
@@ -32,6 +33,14 @@ WINDOW_S = 10
 MOST_WINDOWS = 10_000
 
 CarId = Annotated[str, Query(min_length=1, max_length=DEFAULT_LIMITS.vehicle_chars, description="the car")]
+OneCar = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=DEFAULT_LIMITS.vehicle_chars,
+        description="only this car, which is then the whole answer; without it, a page of all",
+    ),
+]
 
 
 class Snapshot(Shape):
@@ -45,6 +54,12 @@ class Snapshot(Shape):
     fuel_level: float | None = Field(description="%")
     latitude: float | None = Field(description="degrees")
     longitude: float | None = Field(description="degrees")
+
+
+class SnapshotsPage(Page):
+    """Cars in the order of their ids. A page may have fewer than were asked for, and be not the last."""
+
+    cars: list[Snapshot]
 
 
 class SpeedPoint(Shape):
@@ -88,14 +103,28 @@ def routes(site: Site) -> APIRouter:
     """`/latest`, `/series/speed`, `/series/anomalies`."""
     router = APIRouter(tags=["cars"])
 
-    @router.get("/latest", response_model=Snapshot, responses=statuses(), summary="What a car said last")
-    async def latest(request: Request, car_id: CarId) -> Response:
-        site.require_vehicle(reader(request), car_id)
-        note_positions(request, [car_id])
-        found = await site.asking.state(lambda: site.state.read(car_id))
-        if found is None or not set(WIRE.values()) & found.signals.keys():
-            raise no_vehicle()
-        return document(request, _snapshot(found))
+    @router.get(
+        "/latest",
+        response_model=Snapshot | SnapshotsPage,
+        responses=statuses(),
+        summary="What a car said last, or each of them",
+    )
+    async def latest(
+        request: Request, car_id: OneCar = None, limit: Limit = None, cursor: Cursor = None
+    ) -> Response:
+        seen = site.seen(reader(request), car_id)
+        note_positions(request, seen)
+        place = site.seal.place(f"latest?car_id={car_id!r}", cursor, [str])
+        if car_id is not None:
+            found = await site.asking.state(lambda: site.state.read(car_id))
+            if found is None or not _is_car(found):
+                raise no_vehicle()
+            return document(request, _snapshot(found))
+        after = None if place is None else str(place[0])
+        states, last = await site.asking.state(lambda: _next_states(site, seen, after, site.limit(limit)))
+        following = None if last is None else site.seal.cursor(f"latest?car_id={car_id!r}", [last])
+        cars = [_snapshot(state) for state in states if _is_car(state)]
+        return document(request, {"cars": cars, "next_cursor": following})
 
     @router.get(
         "/series/speed",
@@ -129,6 +158,25 @@ def routes(site: Site) -> APIRouter:
         return table(request, "points", rows, more={"window_s": WINDOW_S}, cache=cache_of(site, window))
 
     return router
+
+
+def _next_states(
+    site: Site, seen: frozenset[str] | None, after: str | None, rows: int
+) -> tuple[list[VehicleState], str | None]:
+    """Those of the next ids, and the last of these where there are more behind it."""
+    if seen is None:
+        states = {state.vehicle_id: state for state in site.state.page(after, rows + 1)}
+        chosen = list(states)
+    else:
+        chosen = next_ids(seen, after, rows + 1)
+        states = site.state.some(chosen)
+    shown = chosen[:rows]
+    last = shown[-1] if len(chosen) > rows else None
+    return [states[vehicle] for vehicle in shown if vehicle in states], last
+
+
+def _is_car(state: VehicleState) -> bool:
+    return not state.signals.keys().isdisjoint(WIRE.values())
 
 
 def _snapshot(state: VehicleState) -> dict[str, Any]:

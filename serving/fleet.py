@@ -37,6 +37,9 @@ class FleetProperties(Shape):
     speed: float | None = Field(description="km/h")
     soc: float | None = Field(description="state of charge, %")
     ignition: bool | None
+    charge_state: str | None = Field(
+        description="disconnected, no_power, starting, charging, stopped or complete"
+    )
 
 
 class FleetFeature(Shape):

@@ -7,7 +7,7 @@ from typing import Any
 from contracts.times import iso_text
 from lake.state_model import Entry, VehicleState
 
-SHOWN = ("latitude", "longitude", "speed", "soc", "ignition")
+SHOWN = ("latitude", "longitude", "speed", "soc", "ignition", "charge_state")
 """The signals that a map needs."""
 
 
@@ -31,6 +31,7 @@ def values(state: VehicleState, fleet: str | None) -> dict[str, Any]:
         "speed": _number(signals.get("speed")),
         "soc": _number(signals.get("soc")),
         "ignition": None if ignition is None else ignition != 0,
+        "charge_state": _text(signals.get("charge_state")),
     }
 
 
@@ -52,3 +53,7 @@ def change(state: VehicleState, fleet: str | None) -> dict[str, Any]:
 
 def _number(entry: Entry | None) -> float | None:
     return None if entry is None or isinstance(entry.v, str) else entry.v
+
+
+def _text(entry: Entry | None) -> str | None:
+    return entry.v if entry is not None and isinstance(entry.v, str) else None

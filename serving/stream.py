@@ -97,8 +97,8 @@ def routes(site: Site, changes: Changes) -> APIRouter:
             200: {
                 "description": "events `state`, each with an `id` to go on from, and all that is known of "
                 "one vehicle: vehicle_id, fleet, time, latitude and longitude (degrees), speed (km/h), "
-                "soc (%), ignition, signals {name: {value, time}}. An event `reset` means: fetch anew what "
-                "you show",
+                "soc (%), ignition, charge_state, signals {name: {value, time}}. An event `reset` means: "
+                "fetch anew what you show",
                 "content": {EVENTS: {"schema": EVENT}},
             },
         },

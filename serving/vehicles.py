@@ -118,9 +118,9 @@ def _page(
     found: Mapping[str, VehicleState]
     if seen is None:
         found = {each.vehicle_id: each for each in site.state.page(after, rows)}
-        chosen = _next({*found, *site.models}, after, rows)
+        chosen = next_ids({*found, *site.models}, after, rows)
     else:
-        chosen = _next(seen, after, rows)
+        chosen = next_ids(seen, after, rows)
         found = site.state.read_many(chosen)
     return [
         {
@@ -133,7 +133,7 @@ def _page(
     ]
 
 
-def _next(vehicles: Iterable[str], after: str | None, rows: int) -> list[str]:
+def next_ids(vehicles: Iterable[str], after: str | None, rows: int) -> list[str]:
     """In the order in which MongoDB has them: that of the bytes."""
     beyond = None if after is None else after.encode()
     return sorted((each for each in vehicles if beyond is None or each.encode() > beyond), key=str.encode)[

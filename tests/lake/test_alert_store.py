@@ -1,11 +1,12 @@
 """Alerts and tracks in MongoDB: a step lands where nobody was faster, and repetition changes nothing."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from lake.alert_reader import wanted
+from lake.alert_reader import AlertReader, questions
 from lake.alert_store import ALERTS, NEWEST_FIRST, TOLD_AFTER_US, AlertStore, StoredTrack, TrackWrite
 from lake.settings import MongoSettings
 
@@ -141,14 +142,29 @@ def test_other_rules_make_every_vehicle_due(store: AlertStore) -> None:
 @pytest.mark.parametrize(
     ("state", "vehicles"), [(None, None), ("open", None), ("resolved", None), (None, ["v"])]
 )
-def test_a_page_of_alerts_is_read_from_an_index_in_its_order(
+def test_a_page_of_alerts_is_read_from_an_index(
     store: AlertStore, state: str | None, vehicles: list[str] | None, before: tuple[int, str] | None
 ) -> None:
-    """Neither all alerts are read for it nor is anything sorted, from the first page on."""
+    """Not all alerts are looked at for it. The first page of all is read in its order; for the others the
+    embedded server sorts what it finds."""
     store.apply([{**EFFECT, "alert_id": f"a{number}", "opened_us": number} for number in range(20)], NOW_US)
     alerts = store.client[store.settings.database][ALERTS]
-    found = alerts.find(wanted(state, vehicles, before)).sort(list(NEWEST_FIRST)).limit(2).explain()
-    plan = str(found["queryPlanner"]["winningPlan"])
-    assert "'IXSCAN'" in plan
-    assert "'COLLSCAN'" not in plan
-    assert "'SORT'" not in plan
+    for question in questions(state, vehicles, before):
+        found = alerts.find(question).sort(list(NEWEST_FIRST)).limit(2).explain()
+        plan = str(found["queryPlanner"]["winningPlan"])
+        assert "'IXSCAN'" in plan
+        assert "'COLLSCAN'" not in plan
+        assert "'SORT'" not in plan or question
+
+
+def test_a_page_of_alerts_goes_on_behind_the_last_one(store: AlertStore) -> None:
+    """Of several that opened at once, too."""
+    opened = {f"a{number}": number // 3 for number in range(10)}
+    store.apply([{**EFFECT, "alert_id": name, "opened_us": at} for name, at in opened.items()], NOW_US)
+    found: list[str] = []
+    before: tuple[int, str] | None = None
+    with closing(AlertReader(store.settings)) as reader:
+        while page := reader.page(state="open", vehicles=["v", "w"], before=before, limit=2):
+            found += [alert.alert_id for alert in page]
+            before = (page[-1].opened_us, page[-1].alert_id)
+    assert found == sorted(opened, reverse=True)

@@ -48,13 +48,14 @@ def test_a_vehicle_of_others_is_one_that_does_not_exist(fleet: Api, path: str, v
         "/anomalies",
         "/fleet/latest",
         "/data",
+        "/latest",
         "/alerts",
         "/series/anomalies",
     ],
 )
 def test_lists_have_only_vehicles_of_their_fleets(fleet: Api, path: str) -> None:
     """Every text of the answer is looked through."""
-    windowed = {} if path in ("/vehicles", "/fleet/latest", "/alerts") else ALL
+    windowed = {} if path in ("/vehicles", "/fleet/latest", "/latest", "/alerts") else ALL
     answer = fleet.get(path, params=windowed, headers=NORTH)
     assert answer.status_code == 200
     assert not {"S1", "U1"} & set(texts(answer.json()))

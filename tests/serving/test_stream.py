@@ -90,6 +90,7 @@ def test_a_change_is_on_the_wire_within_a_second(own: Scene) -> None:
             "speed": 50.0,
             "soc": None,
             "ignition": True,
+            "charge_state": None,
             "latitude": 52.5,
             "longitude": 13.4,
             "signals": {

@@ -1,10 +1,15 @@
 """Which vehicles there are, and their state: now, and at a moment."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
+import pyarrow as pa
 import pytest
 
+from lake.reading import LakeReader, Question
+from serving.state_at import NO_DAY, is_all
 from tests.serving.scene import NOON, YESTERDAY, Api, Scene, api
 
 
@@ -43,6 +48,47 @@ def test_of_two_values_of_one_moment_the_state_at_it_has_the_greater(own: Scene)
     with api(own.settings) as client:
         found = client.get("/vehicles/N1/state", params={"at": "2026-03-10T12:00:00Z"}).json()
     assert {row["signal"]: row["value"] for row in found["signals"]} == {"gear": "P", "soc": 60.0}
+
+
+def test_a_state_at_a_moment_reads_no_more_days_than_it_must(
+    own: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two where the vehicle says everything every day, all of them for what it said long ago, and where
+    nobody knows what it says."""
+    ask, first_days = LakeReader.ask, list[date]()
+
+    def noted(lake: LakeReader, question: Question, sql: str, parameters: Mapping[str, Any]) -> pa.Table:
+        if "first" in parameters:
+            first_days.append(parameters["first"])
+        return ask(lake, question, sql, parameters)
+
+    monkeypatch.setattr(LakeReader, "ask", noted)
+    ages = {"speed": 0, "soc": 10, "odometer": 300}
+    for vehicle, signals in (("N1", ["speed"]), ("N2", ["speed", "soc"]), ("S1", list(ages))):
+        own.land(*[(vehicle, NOON - timedelta(days=ages[name]), {name: 1.0}) for name in signals])
+        own.write(vehicle, dict.fromkeys(signals, 1.0))
+    own.land(("U1", NOON, {"speed": 1.0}))
+    found, read = {}, {}
+    with api(own.settings) as client:
+        for vehicle in ("N1", "N2", "S1", "U1"):
+            first_days.clear()
+            state = client.get(f"/vehicles/{vehicle}/state", params={"at": "2026-03-10T12:00:00Z"}).json()
+            found[vehicle] = {row["signal"] for row in state["signals"]}
+            read[vehicle] = [(NOON.date() - day).days for day in first_days]
+    whole = (NOON.date() - NO_DAY).days
+    assert found == {"N1": {"speed"}, "N2": {"speed", "soc"}, "S1": set(ages), "U1": {"speed"}}
+    assert read == {"N1": [1], "N2": [1, 15], "S1": [1, 15, 127, whole], "U1": [whole]}
+
+
+def test_a_value_whose_time_was_put_back_into_the_day_before_settles_nothing() -> None:
+    """A clock was ahead: the day before may have a newer one. Nor does a signal that is still missing."""
+    first = date(2026, 3, 9)
+    midnight = datetime(2026, 3, 9, tzinfo=UTC)
+    speed = {"signal": "speed", "sensor": None, "time": midnight}
+    late = {"signal": "soc", "sensor": None, "time": midnight - timedelta(seconds=1)}
+    assert is_all([speed], {("speed", None)}, first)
+    assert not is_all([speed], {("speed", None), ("pressure", "left")}, first)
+    assert not is_all([speed, late], {("speed", None)}, first)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +153,7 @@ def test_the_map_shows_vehicles_within_a_box(fleet: Api) -> None:
         "speed": 50.0,
         "soc": 80.0,
         "ignition": True,
+        "charge_state": None,
     }
     assert len(fleet.get("/fleet/latest").json()["features"]) == 4
     assert len(fleet.get("/fleet/latest", params={"fleet": "south"}).json()["features"]) == 1
@@ -142,6 +189,9 @@ def test_connected_cars_are_shown_as_their_dashboards_know_them(fleet: Api) -> N
     found = fleet.get("/series/speed", params={"car_id": "N1", **window}).json()
     assert max(point["maximum"] for point in found["points"]) == 190.0
     assert fleet.get("/latest", params={"car_id": "nobody"}).status_code == 404
+    cars = fleet.rows("/latest", "cars", limit=3)
+    assert [car["car_id"] for car in cars] == ["N1", "N2", "S1", "U1"]
+    assert cars[0] == fleet.get("/latest", params={"car_id": "N1"}).json()
 
 
 def test_sensor_readings_of_one_moment_are_one_row(own: Scene) -> None:
@@ -179,8 +229,10 @@ def test_sensor_readings_of_one_moment_are_one_row(own: Scene) -> None:
 
 def test_the_map_follows_what_is_written(own: Scene) -> None:
     """Vehicles that move, and new ones, between two whole readings of the fleet."""
-    own.write("N1", {"latitude": 1.0, "longitude": 1.0})
+    own.write("N1", {"latitude": 1.0, "longitude": 1.0, "charge_state": "charging"})
     with api(own.settings) as client:
+        (first,) = client.get("/fleet/latest").json()["features"]
+        assert first["properties"]["charge_state"] == "charging"
 
         def places() -> dict[str, list[float]]:
             found = client.get("/fleet/latest").json()["features"]

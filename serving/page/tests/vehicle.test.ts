@@ -15,6 +15,7 @@ function event(second: number, more: Partial<StateChange> = {}): StateChange {
     speed: second,
     soc: 80,
     ignition: 1,
+    charge_state: null,
     signals: { speed: { value: second, time: at(second) } },
     ...more,
   };
@@ -49,10 +50,14 @@ describe("a vehicle", () => {
     expect([vehicle.time, vehicle.motion, activity(vehicle, 0)]).toEqual([null, null, "silent"]);
   });
 
-  test("charges when its charger says so", () => {
+  test("charges when its charger says so, from the first look at the fleet on, and until it says otherwise", () => {
     const vehicle = unheardOf("V1");
-    change(vehicle, event(0, { speed: 0, signals: { charge_state: { value: "charging", time: at(0) } } }), 0);
+    place(vehicle, { ...event(0, { speed: 0 }), charge_state: "charging" }, { longitude: 13.4, latitude: 52.5 });
     expect(activity(vehicle, Date.parse(at(1)))).toBe("charging");
+    change(vehicle, event(2, { speed: 0, charge_state: "complete" }), 0);
+    expect(activity(vehicle, Date.parse(at(3)))).toBe("plugged");
+    change(vehicle, event(4, { speed: 0, charge_state: "disconnected" }), 0);
+    expect(activity(vehicle, Date.parse(at(5)))).toBe("standing");
   });
 });
 

@@ -59,6 +59,7 @@ class Car:
             "speed": self.speed,
             "soc": self.soc,
             "ignition": int(self.is_driving),
+            "charge_state": self.charge_state,
         }
 
     def signals(self) -> dict[str, tuple[Any, str | None]]:

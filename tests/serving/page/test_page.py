@@ -248,6 +248,12 @@ def test_everything_is_reached_by_keyboard(seen: Window) -> None:
     expect(vehicle).to_be_focused()
 
 
+def test_a_vehicle_that_charges_is_shown_so_before_anything_changes(seen: Window) -> None:
+    """It stands at its charger, and sends nothing while the page is open."""
+    seen.go()
+    expect(seen.page.get_by_role("button", name="CAR_003")).to_contain_text("Charging")
+
+
 def test_tables_are_sorted_by_their_headers(seen: Window) -> None:
     """And say so to those who do not see it."""
     seen.go("#/charging")

@@ -110,6 +110,7 @@ export interface LatestProperties {
   speed: number | null;
   soc: number | null;
   ignition: number | boolean | null;
+  charge_state: string | null;
 }
 
 export type FleetLatest = FeatureCollection<Point | null, LatestProperties>;

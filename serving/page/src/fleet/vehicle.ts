@@ -19,6 +19,7 @@ export interface Vehicle {
   speed: number | null;
   soc: number | null;
   ignition: boolean | null;
+  chargeState: string | null;
   /** The newest values that the page has heard of, by the stream or by asking. */
   live: Map<string, Reading>;
 }
@@ -34,6 +35,7 @@ export function unheardOf(id: string): Vehicle {
     speed: null,
     soc: null,
     ignition: null,
+    chargeState: null,
     live: new Map(),
   };
 }
@@ -87,19 +89,12 @@ function adopt(vehicle: Vehicle, latest: LatestProperties, time: number): void {
   vehicle.speed = latest.speed;
   vehicle.soc = latest.soc;
   vehicle.ignition = latest.ignition === null ? null : Boolean(latest.ignition);
+  vehicle.chargeState = latest.charge_state;
 }
 
 const CHARGE_POWERS = ["charge_power", "ac_charge_power", "dc_charge_power"];
 
 export function activity(vehicle: Vehicle, now: number): Activity {
-  const state = vehicle.live.get("charge_state")?.value;
   const powers = CHARGE_POWERS.map((name) => vehicle.live.get(name)?.value).filter((value) => typeof value === "number");
-  return activityOf(
-    {
-      ...vehicle,
-      chargeState: typeof state === "string" ? state : null,
-      chargePower: powers.length === 0 ? null : Math.max(...powers),
-    },
-    now,
-  );
+  return activityOf({ ...vehicle, chargePower: powers.length === 0 ? null : Math.max(...powers) }, now);
 }
