@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Self
 
 from contracts.problem import Kind
@@ -56,10 +57,11 @@ class Grouping:
         is_idle = self._is_settling and self._requests.empty()
         self._requests.put(None)  # nobody waits for the next request any more
         self._thread.join(LEAVE_SECONDS if is_idle else None)
-        while not self._requests.empty():
-            request = self._requests.get()
-            if request is not None:
-                request.fail(Kind.UNAVAILABLE, AWAY)
+        with suppress(queue.Empty):  # a thread that was not waited for may take the last one
+            while True:
+                request = self._requests.get_nowait()
+                if request is not None:
+                    request.fail(Kind.UNAVAILABLE, AWAY)
 
     def submit(self, request: Keyed) -> "Future[Reply]":
         """Its reply comes in another thread."""
