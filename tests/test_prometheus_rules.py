@@ -42,7 +42,10 @@ def unknown_in(expression: str) -> list[str]:
 def test_every_metric_of_a_rule_exists() -> None:
     """By the name that docs/metrics.md has, or by another rule's."""
     assert [(rule["expr"], unknown) for rule in rules() if (unknown := unknown_in(rule["expr"]))] == []
-    assert unknown_in("rate(fleetlake_lagg[5m]) + fleetlake:lagg:sum") == ["fleetlake_lagg", "fleetlake:lagg:sum"]
+    assert unknown_in("rate(fleetlake_lagg[5m]) + fleetlake:lagg:sum") == [
+        "fleetlake_lagg",
+        "fleetlake:lagg:sum",
+    ]
 
 
 def test_every_alert_has_a_row_in_the_runbook() -> None:

@@ -1,4 +1,4 @@
-"""Prometheus and Alertmanager of a test's own, from what `make prometheus` fetched, on free loopback ports."""
+"""Prometheus and Alertmanager of a test's own, from what `make prometheus` fetched."""
 
 import json
 import subprocess
@@ -43,9 +43,7 @@ def write(config: Any, file: Path) -> Path:
 
 def checked(tool: str, *arguments: str | Path, cwd: Path | None = None) -> str:
     """What promtool or amtool prints when it finds nothing wrong."""
-    done = subprocess.run(
-        [BUILT / tool, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120
-    )
+    done = subprocess.run([BUILT / tool, *arguments], cwd=cwd, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
