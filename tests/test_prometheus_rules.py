@@ -2,41 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.monitoring.rule_file import alerts, rules, unknown_in
 from tests.monitoring.servers import INFRA, checked, need_prometheus, read, write
 
 ROOT = Path(__file__).parent.parent
 FOLDER = INFRA / "prometheus"
-SUFFIXES = ("_bucket", "_sum", "_count")
 SECRETS = "/etc/prometheus/secrets"
-
-
-def rules() -> list[dict[str, Any]]:
-    """Everything in the file, recorded series too."""
-    return [rule for group in read("prometheus/rules.yml")["groups"] for rule in group["rules"]]
-
-
-def alerts() -> list[dict[str, Any]]:
-    return [rule for rule in rules() if "alert" in rule]
-
-
-def documented() -> set[str]:
-    """The metrics of docs/metrics.md."""
-    return set(re.findall(r"^\| `(fleetlake_\w+)`", (ROOT / "docs" / "metrics.md").read_text(), re.MULTILINE))
-
-
-def unknown_in(expression: str) -> list[str]:
-    """Names of ours in an expression that neither a process nor a rule has."""
-    recorded = {rule["record"] for rule in rules() if "record" in rule}
-    names = re.findall(r"\bfleetlake[_:][\w:]+", expression)
-    bases = {
-        name: next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
-        for name in names
-    }
-    return [name for name, base in bases.items() if base not in documented() and name not in recorded]
 
 
 def test_every_metric_of_a_rule_exists() -> None:

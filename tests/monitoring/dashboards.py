@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from tests.monitoring.servers import INFRA
+from tests.monitoring.servers import INFRA, read
 
 FOLDER = INFRA / "grafana" / "dashboards"
+PROVISIONING = "grafana/provisioning"
 PROMETHEUS, API = "fleetlake-prometheus", "fleetlake-api"
 FORMATS = {"": str, ":percentencode": lambda value: quote(value, safe=""), ":date:iso": str}
 
@@ -50,6 +51,11 @@ def variables() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for dashboard in dashboards():
         for each in dashboard["templating"].get("list", []):
             yield each["name"], each["query"]["infinityQuery"]
+
+
+def grafana_rules() -> list[dict[str, Any]]:
+    """The alerts that Grafana itself judges."""
+    return [rule for group in read(f"{PROVISIONING}/alerting/rules.yml")["groups"] for rule in group["rules"]]
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -1,5 +1,5 @@
-"""All services of a site, as threads of the test: sinks, alerts, gateway and read API, each with its metrics on
-a port of its own, and traffic of which some is wrong."""
+"""All services of a site, as threads of the test: sinks, alerts, gateway and read API, each with metrics on a
+port of its own, and traffic of which some is wrong."""
 
 import json
 import threading

@@ -2,17 +2,24 @@
 
 import re
 from collections import Counter
-from typing import Any
 
 import pytest
 
 from infra.grafana.build import built
-from tests.monitoring.dashboards import API, FOLDER, PROMETHEUS, dashboards, filled, queries, variables
+from tests.monitoring.dashboards import (
+    API,
+    FOLDER,
+    PROMETHEUS,
+    PROVISIONING,
+    dashboards,
+    filled,
+    grafana_rules,
+    queries,
+    variables,
+)
 from tests.monitoring.infinity import at, rows_of, typed
+from tests.monitoring.rule_file import unknown_in
 from tests.monitoring.servers import INFRA, read
-from tests.test_prometheus_rules import unknown_in
-
-PROVISIONING = "grafana/provisioning"
 
 
 def test_the_dashboards_are_those_that_the_code_makes() -> None:
@@ -78,11 +85,6 @@ def test_every_alert_of_grafana_is_told_to_somebody() -> None:
     for rule in grafana_rules():
         assert rule["condition"] in {step["refId"] for step in rule["data"]}
         assert {step["datasourceUid"] for step in rule["data"]} <= {*sources, "__expr__"}
-
-
-def grafana_rules() -> list[dict[str, Any]]:
-    """Of all groups."""
-    return [rule for group in read(f"{PROVISIONING}/alerting/rules.yml")["groups"] for rule in group["rules"]]
 
 
 def test_variables_are_asked_before_they_are_used() -> None:

@@ -1,5 +1,5 @@
-"""Every panel of every dashboard gives rows: its query is asked of a real Prometheus that scrapes all services
-at work, or of the read API over a small lake. `-s` prints the rows of each."""
+"""Every panel of every dashboard gives rows: its query asked of a real Prometheus that scrapes all services, or
+of the read API over a small lake. `-s` prints the rows of each."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -14,14 +14,14 @@ from pymongo import MongoClient
 from broker.settings import KafkaSettings
 from broker.topics import Topics, specs_from
 from contracts.load import load_registry
+from ingest.process import Ticker
 from lake.settings import LakeSettings, MongoSettings
 from tests.deadlines import eventually
 from tests.ingest.alerts.hook_server import HookServer
-from tests.monitoring.dashboards import API, PROMETHEUS, Asked, queries, table, variables
+from tests.monitoring.dashboards import API, PROMETHEUS, Asked, grafana_rules, queries, table, variables
 from tests.monitoring.infinity import Row, ask
 from tests.monitoring.real_site import real_site
 from tests.monitoring.servers import need_prometheus, prometheus, read, samples, write
-from tests.monitoring.test_dashboards import grafana_rules
 from tests.serving.scene import NOON, YESTERDAY, Scene, api, drive, settings_of
 
 pytestmark = pytest.mark.slow
@@ -79,8 +79,11 @@ def test_every_panel_over_metrics_shows_numbers(
         real_site(kafka_settings, mongo_settings, lake_settings, tmp_path, hook.url) as addresses,
         prometheus(tmp_path / "prometheus", configuration(addresses)) as address,
     ):
+        again = Ticker(1.0)
 
         def all_show() -> bool:
+            if not again.due():
+                return False
             for name in asked.keys() - rows.keys():
                 found = samples(address, asked[name].replace("$__rate_interval", RATE_INTERVAL))
                 if found and all(math.isfinite(float(each["value"][1])) for each in found):
