@@ -74,7 +74,7 @@ def test_every_channel_is_there_and_no_secret() -> None:
     assert nobody == {"name": "nobody"}
     assert all(each.keys() <= FIELDS for each in pager["msteamsv2_configs"])
     text = json.dumps(shipped())
-    for inline in ('"api_url"', '"webhook_url"', '"credentials"', 'password"', "hooks.slack.com"):
+    for inline in ('"api_url"', '"webhook_url"', '"credentials"', '"smtp_auth_password"', "hooks.slack.com"):
         assert inline not in text
     assert text.count(SECRETS) >= 4
 

@@ -1,5 +1,5 @@
-"""Every panel of every dashboard gives rows: its query asked of a real Prometheus that scrapes all services, or
-of the read API over a small lake. `-s` prints the rows of each."""
+"""Every panel of every dashboard gives rows: its query is asked of a real Prometheus that scrapes all
+services, or of the read API over a small lake. `-s` prints the rows of each."""
 
 import math
 from collections.abc import Iterator, Mapping
