@@ -81,8 +81,8 @@ def fleet_map() -> Dashboard:
         "Fleet map",
         about,
         [
-            counted("Vehicles", "Registered or heard of; the first 1000.", known, width=12),
-            counted("Open alerts", "About vehicles; the first 1000.", opened, width=12),
+            counted("How many vehicles", "Registered or heard of; the first 1000.", known, width=12),
+            counted("How many open alerts", "About vehicles; the first 1000.", opened, width=12),
             places(
                 "Where they are", "The last known place of every vehicle, and what it said there.", POSITIONS
             ),

@@ -158,7 +158,7 @@ def kafka_lag() -> Dashboard:
         about,
         [
             figure(
-                "Messages behind",
+                "Messages behind now",
                 "By sink, over all partitions.",
                 at_once("fleetlake:lag:sum", "{{sink}}"),
                 width=12,

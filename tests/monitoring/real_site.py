@@ -13,6 +13,7 @@ from queue import Queue
 
 import httpx
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from broker.producer import Producer
@@ -41,7 +42,7 @@ from ingest.settings import IngestSettings
 from lake.settings import LakeSettings, MongoSettings
 from serving.app import read_app
 from tests.deadlines import eventually, meanwhile
-from tests.ingest.alerts.alert_scene import rules_of
+from tests.ingest.alerts.alert_scene import SECRET, rules_of
 from tests.ingest.gateway.site import FLEETS, snapshot
 from tests.serving.scene import settings_of
 
@@ -64,7 +65,7 @@ def real_site(
         runtime_dir=folder / "run", metrics_port=0, commit_seconds=0.5, shutdown_seconds=5.0
     )
     settings = settings_of(folder, lake, mongo, kafka=kafka, ingest=ingest)
-    alerts = AlertSettings(start="earliest", tick_seconds=0.2)
+    alerts = AlertSettings(start="earliest", tick_seconds=0.2, webhook_secrets={"ops": SecretStr(SECRET)})
     sinks: dict[str, Work] = {
         "history": partial(history_run.run, kafka, lake, ingest, registry),
         "state": partial(state_run.run, kafka, mongo, ingest, registry),
@@ -187,6 +188,6 @@ def _thread(name: str, work: Work) -> Iterator[None]:
     finally:
         stop.request()
         thread.join(60.0)
+        if failures:
+            raise failures[0]  # whatever failed in the block, failed for it
     assert not thread.is_alive(), name
-    if failures:
-        raise failures[0]

@@ -44,6 +44,7 @@ def test_there_is_a_dashboard_for_each_question() -> None:
     for each in found.values():
         assert not each["editable"]
         assert Counter(panel["id"] for panel in each["panels"]).most_common(1)[0][1] == 1
+        assert Counter(panel["title"] for panel in each["panels"]).most_common(1)[0][1] == 1
         assert all(panel["description"] and panel["targets"] for panel in each["panels"])
         assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in each["panels"])
 
