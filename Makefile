@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PYTEST_SLOW := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock page acceptance bench real-services promtool mongo-conformance clean
+.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock page acceptance bench real-services prometheus dashboards mongo-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -88,13 +88,20 @@ $(SERVICES)/minio/.built: infra/local/minio/go.mod infra/local/minio/go.sum
 	@go build -C infra/local/minio -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/minio" github.com/minio/minio
 	@touch $@
 
-promtool: $(SERVICES)/promtool/.built ## fetch Prometheus' checker of rules, from Debian's package (apt-get, dpkg)
+prometheus: $(SERVICES)/prometheus/.built ## fetch Prometheus and Alertmanager with their checkers, from Debian's packages (apt-get, dpkg)
 
-$(SERVICES)/promtool/.built:
-	@for tool in apt-get dpkg; do command -v $$tool >/dev/null || { echo "promtool is taken from Debian's package, which needs $$tool" >&2; exit 1; }; done
-	@rm -rf $(@D) && mkdir -p $(@D)
-	@cd $(@D) && apt-get download --quiet prometheus && dpkg -x prometheus_*.deb unpacked && mv unpacked/usr/bin/promtool . && rm -r unpacked prometheus_*.deb
+# Debian's Alertmanager has its templates in /usr/share: here they lie in share/ below the folder that it is started in.
+$(SERVICES)/prometheus/.built:
+	@for tool in apt-get dpkg; do command -v $$tool >/dev/null || { echo "Prometheus is taken from Debian's packages, which needs $$tool" >&2; exit 1; }; done
+	@rm -rf $(@D) && mkdir -p $(@D)/share
+	@cd $(@D) && apt-get download --quiet prometheus prometheus-alertmanager && for package in *.deb; do dpkg -x $$package unpacked; done \
+		&& mv unpacked/usr/bin/prometheus unpacked/usr/bin/promtool unpacked/usr/bin/amtool . \
+		&& sed 's|/usr/share/prometheus/alertmanager|././././././././share/alertmanager|g' unpacked/usr/bin/prometheus-alertmanager >alertmanager \
+		&& chmod +x alertmanager && mv unpacked/usr/share/prometheus/alertmanager share/ && rm -r unpacked *.deb
 	@touch $@
+
+dashboards: setup ## build Grafana's dashboards from infra/grafana; the result is committed
+	@$(BIN)/python -m infra.grafana.build
 
 $(SERVICES)/duckdb-jdbc/.built: infra/local/duckdb-jdbc/pom.xml
 	@for tool in java mvn; do command -v $$tool >/dev/null || { echo "DuckDB's JDBC driver needs $$tool (Java 17 or newer, Maven)" >&2; exit 1; }; done

@@ -44,6 +44,8 @@ class SinkMetrics:
             "fleetlake_event_age_seconds", "Age of a batch's newest event when it was committed.", labels,
             buckets=AGES, registry=self.registry,
         ).labels(sink)  # fmt: skip
+        for each in (self._batches, self._retries, self._dropped, self._paused):
+            each.labels(sink)  # 0, not nothing: of a counter that begins with 1 Prometheus sees no increase
 
     def read(self, source: str, records: int, payload_bytes: int) -> None:
         """Counts messages of one source and their payload bytes."""
