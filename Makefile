@@ -62,6 +62,11 @@ lock: $(VENV)/bin/uv ## pin every dependency with its hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--group spark --constraint requirements.txt --custom-compile-command 'make lock' \
 		--output-file requirements-spark.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--constraint requirements.txt --custom-compile-command 'make lock' \
+		--output-file requirements-runtime.txt pyproject.toml requirements-build.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps \
+		--group dagster-postgres --custom-compile-command 'make lock' --output-file requirements-dagster.txt
 
 page: ## build the live page from its sources, and test it (Node 20.19 or newer); the result is committed
 	@command -v npm >/dev/null || { echo "the page is built with Node (20.19 or newer), and there is no npm on the PATH" >&2; exit 1; }
