@@ -2,9 +2,9 @@
 Kafka and MinIO, started once for the whole run and shared by its processes. A real MongoDB is one that runs
 already: `--mongo-uri mongodb://...`.
 
-Where a real service is not built, its tests are skipped; FLEETLAKE_REQUIRE=kafka,minio,jdbc,spark,promtool
-makes that a failure (jdbc: DuckDB's driver, with a Java machine; spark: pyspark, and Delta's jars; promtool:
-Prometheus' checker of rules).
+Where a real service is not built, its tests are skipped; FLEETLAKE_REQUIRE=kafka,minio,jdbc,spark,promtool,
+compose makes that a failure (jdbc: DuckDB's driver, with a Java machine; spark: pyspark, and Delta's jars; promtool:
+Prometheus' checker of rules; compose: Docker Compose, or its reader of files).
 """
 
 import os
