@@ -104,6 +104,13 @@ $(SERVICES)/compose/.built: infra/local/compose/go.mod infra/local/compose/go.su
 	@go build -C infra/local/compose -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/compose-config" .
 	@touch $@
 
+rehearse: $(VENV)/.dagster-postgres real-services ## run docker-compose.yml's services of ours as processes, without Docker (JSON=result.json)
+	@$(BIN)/python infra/rehearse.py $(if $(JSON),--json $(JSON)) $(if $(REQUIRE),--require $(REQUIRE))
+
+$(VENV)/.dagster-postgres: requirements-dagster.txt | $(STAMP)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --requirement requirements-dagster.txt
+	@touch $@
+
 promtool: $(SERVICES)/promtool/.built ## fetch Prometheus' checker of rules, from Debian's package (apt-get, dpkg)
 
 $(SERVICES)/promtool/.built:

@@ -1,5 +1,5 @@
-"""Reads docker-compose.yml as Docker Compose does, as far as this project's files go: merge keys, variables, and what a
-service says of itself. tests/infra compares the result with that of Compose's own library."""
+"""Reads docker-compose.yml as Docker Compose does, as far as this project's files go: merge keys, variables,
+and what a service says of itself. tests/infra compares the result with that of Compose's own library."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -113,7 +113,7 @@ class Service:
 
 
 def load(file: Path, variables: Mapping[str, str]) -> dict[str, Service]:
-    """All services of the file, whatever their profiles. ComposeError for a variable that must be set and is not."""
+    """All services of the file, whatever their profiles. ComposeError where a variable must be set."""
     content = _filled(YAML(typ="safe", pure=True).load(file.read_text()), variables)
     secrets = {name: str(given["file"]) for name, given in content.get("secrets", {}).items()}
     return {name: Service(name, values, secrets) for name, values in content["services"].items()}
@@ -166,7 +166,7 @@ def seconds(text: str) -> float:
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:
-    """A text with its variables: ${NAME}, ${NAME:-default}, ${NAME:?what to do}, and defaults that have some."""
+    """A text with its variables: ${NAME}, ${NAME:-default}, ${NAME:?what to do}, one in the other."""
     return "".join(_pieces(text, variables))
 
 

@@ -1,7 +1,7 @@
 """Writes .env and .secrets for docker-compose.yml: `python infra/make_env.py`, or `make env`.
 
-Every line of .env.example that ends with `=` gets a secret of its own. Nothing that is there is overwritten: a new
-secret beside volumes with the former one would lock everybody out. Needs Python alone.
+Every line of .env.example that ends with `=` gets a secret of its own. Nothing that is there is overwritten:
+a new secret beside volumes with the former one would lock everybody out. Needs Python alone.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def write(folder: Path, example: Path = ROOT / EXAMPLE) -> None:
     }
     (folder / SECRETS).mkdir(mode=0o700)
     for name, text in files.items():
-        _create(folder / SECRETS / name, text, 0o644)  # containers have other users; the folder keeps people out
+        _create(folder / SECRETS / name, text, 0o644)  # for containers' users; the folder keeps people out
     _create(folder / ENV, "\n".join(lines) + "\n", 0o600)
 
 
@@ -84,7 +84,7 @@ def _filled(line: str, values: dict[str, str]) -> str:
     elif name == "KAFKA_CLUSTER_ID":
         values[name] = cluster_id()
     else:
-        values[name] = secrets.token_hex(32)  # stands in addresses, where other characters would mean something
+        values[name] = secrets.token_hex(32)  # it stands in addresses, where other characters mean something
     return f"{name}={values[name]}"
 
 

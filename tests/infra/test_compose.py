@@ -1,5 +1,6 @@
-"""docker-compose.yml: Compose takes it with every choice of profiles, and it keeps its promises: pinned images, nothing
-published but user interfaces on this host, no rights beyond need, time to stop. No engine has run it here."""
+"""docker-compose.yml: Compose takes it with every choice of profiles, and it keeps its promises: pinned
+images, nothing published but user interfaces on this host, no rights beyond need, time to stop. No engine has
+run it here."""
 
 import itertools
 import json
@@ -71,17 +72,16 @@ def as_compose_reads_it(env_file: Path, profiles: tuple[str, ...]) -> Mapping[st
 @pytest.fixture(scope="module")
 def compose(pytestconfig: pytest.Config) -> None:
     """Skips where nothing reads compose files."""
-    has_plugin = shutil.which("docker") and not subprocess.run(
-        ["docker", "compose", "version"], capture_output=True, check=False
-    ).returncode
+    has_plugin = (
+        shutil.which("docker")
+        and not subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode
+    )
     if not (READER.exists() or has_plugin):
         assert "compose" not in pytestconfig.stash[REQUIRED], "run `make compose-config`"
         pytest.skip("neither docker compose nor `make compose-config`")
 
 
-CHOICES = [
-    choice for count in range(len(PROFILES) + 1) for choice in itertools.combinations(PROFILES, count)
-]
+CHOICES = [choice for count in range(len(PROFILES) + 1) for choice in itertools.combinations(PROFILES, count)]
 
 
 @pytest.mark.usefixtures("compose")
@@ -96,7 +96,7 @@ def test_compose_takes_every_choice_of_profiles(env_folder: Path) -> None:
 
 @pytest.mark.usefixtures("compose")
 def test_our_reader_reads_what_compose_reads(env_folder: Path, services: dict[str, Service]) -> None:
-    """Commands, environments, health checks, mounts, times and what depends on what: the rehearsal runs these."""
+    """Commands, environments, checks, mounts, times and dependencies: what the rehearsal runs."""
     theirs = as_compose_reads_it(env_folder / ".env", PROFILES)["services"]
     assert theirs.keys() == services.keys()
     for name, service in services.items():
@@ -114,7 +114,7 @@ def test_our_reader_reads_what_compose_reads(env_folder: Path, services: dict[st
 
 
 def test_every_service_is_confined(services: dict[str, Service]) -> None:
-    """A user of its own, nothing to write to but volumes, no capability, limits, a health check, a time to stop."""
+    """A user of its own, nothing to write to but volumes, no capability, limits, a check, time to stop."""
     for name, service in services.items():
         values = service.values
         assert values["read_only"] is True, name
@@ -129,7 +129,7 @@ def test_every_service_is_confined(services: dict[str, Service]) -> None:
 
 
 def test_only_user_interfaces_are_published_and_only_on_this_host(services: dict[str, Service]) -> None:
-    """Everybody else is reached inside, and who is not published nor sends anywhere cannot reach the world."""
+    """Everybody else is reached inside only, and reaches nothing outside; webhooks are alerts' business."""
     for name, service in services.items():
         ports = [str(port) for port in service.values.get("ports", ())]
         assert bool(ports) == (name in PUBLISHED), name
@@ -141,7 +141,7 @@ def test_only_user_interfaces_are_published_and_only_on_this_host(services: dict
 
 
 def test_images_are_pinned_in_one_place(services: dict[str, Service]) -> None:
-    """None is `latest`, and each version is written once, but for the defaults of the Dockerfiles, which agree."""
+    """None is `latest`, and the Dockerfiles' defaults are those of the file."""
     content = YAML(typ="safe").load(FILE.read_text())
     versions = content["x-images"]
     for name, service in services.items():
@@ -161,9 +161,7 @@ def test_a_stop_leaves_time_for_what_a_process_finishes(services: dict[str, Serv
         assert services[name].grace_s > 2 * own, name
 
 
-def test_every_variable_is_a_setting(
-    services: dict[str, Service], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_variable_is_a_setting(services: dict[str, Service], monkeypatch: pytest.MonkeyPatch) -> None:
     """With values that it takes; numbers of replicas are found, not set."""
     for name, service in services.items():
         if not service.is_ours:

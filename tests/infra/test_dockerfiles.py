@@ -1,4 +1,4 @@
-"""The images: built from the lock, small, nobody's root, and nothing of this checkout in them that should not be."""
+"""The images: built from the lock, nobody's root, and sent nothing of this checkout but what they need."""
 
 import re
 from pathlib import Path
@@ -17,8 +17,8 @@ def pins(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
 def test_an_image_is_pinned_confined_and_complete(dockerfile: Path) -> None:
-    """Its base is an argument with a version, its last user is not root, and what it copies exists and is sent to
-    the builder."""
+    """Its base is an argument with a version, its last user is not root, and what it copies exists and is
+    sent to the builder."""
     text = dockerfile.read_text()
     bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     assert all(re.fullmatch(r"\$\{\w+_IMAGE\}", base) for base in bases)

@@ -1,5 +1,5 @@
-"""What `fleetlake init` makes in MongoDB, on the embedded server with authentication; how a replica set begins,
-which that server cannot, by what a server answers."""
+"""What `fleetlake init` makes in MongoDB, on the embedded server with authentication; and how a replica set
+begins, which that server cannot, by what a server answers."""
 
 from collections.abc import Iterator
 from pathlib import Path
