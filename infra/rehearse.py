@@ -202,17 +202,20 @@ def _user(service: Service) -> tuple[int | None, str | None]:
     user = int(service.user.partition(":")[0])
     if os.geteuid() != 0:
         return None, "only root may choose them"
-    tried = subprocess.run(
-        [sys.executable, "-c", "import fleetlake.cli"],
-        env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
-        user=user,
-        group=user,
-        extra_groups=[],
-        cwd="/",
-        capture_output=True,
-        check=False,
-    )
-    return (user, None) if tried.returncode == 0 else (None, f"{user} may not read Python or this checkout")
+    try:
+        subprocess.run(  # noqa: S603 - our own command line, no shell
+            [sys.executable, "-c", "import fleetlake.cli"],
+            env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
+            user=user,
+            group=user,
+            extra_groups=[],
+            cwd="/",
+            capture_output=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None, f"{user} may not read Python or this checkout"
+    return user, None
 
 
 def _row(running: Running) -> dict[str, Any]:

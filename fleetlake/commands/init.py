@@ -1,14 +1,19 @@
 """`fleetlake init`: everything that must be there before the first process of a deployment starts."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from fleetlake.settings import Settings
+
+RETRY_SECONDS = 0.5
+
+T = TypeVar("T")
 
 
 def init(
@@ -84,10 +89,24 @@ def _topics(settings: Settings) -> Iterator[str]:
 
     wait_ready(settings.kafka, waiting=lambda text: typer.echo(text, err=True))
     topics, specs = Topics(settings.kafka), specs_from(load_registry(settings.contracts), settings.kafka)
+    deadline = time.monotonic() + settings.kafka.ready_timeout_s
     yield _told("topics", topics.create(specs))
-    for report in topics.report(specs):
+    for report in _answered(lambda: topics.report(specs), deadline):
         for difference in report.differences:
             yield f"{difference} (`fleetlake topics create --replace` changes it)"
+
+
+def _answered(ask: Callable[[], T], deadline: float) -> T:
+    """Asks until Kafka answers: it is busy when it has just made topics. BrokerUnavailable after the time."""
+    from broker.errors import BrokerUnavailable
+
+    while True:
+        try:
+            return ask()
+        except BrokerUnavailable:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(RETRY_SECONDS)
 
 
 def _told(what: str, made: list[str]) -> str:
