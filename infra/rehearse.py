@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -258,11 +259,16 @@ def main(arguments: Sequence[str]) -> int:
         "--keep", action="store_true", help="leave logs and files behind, also after a success"
     )
     options = parser.parse_args(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)  # all that was started is ended first
     folder = Path(tempfile.mkdtemp(prefix="fleetlake-rehearsal-"))
     folder.chmod(0o755)  # other users work below it
     result = {"failures": ["it did not come to an end"]}
     try:
         result = rehearse(folder, options.require)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except Exception as error:  # noqa: BLE001 - the entry point: a failure is one readable line
         print(describe_failure(error).text if not isinstance(error, Failed) else error, file=sys.stderr)
         return 1

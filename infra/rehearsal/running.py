@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fleetlake.stack.logs import last_line
+from fleetlake.stack.server import WITH_PARENT
 from infra.compose_file import Service, seconds
 from infra.rehearsal.stage import HOME, Stage
 
@@ -64,7 +65,7 @@ class Running:
         self._started = time.monotonic()
         with self.log.open("ab") as log, self.output.open("ab") as output:
             self.process = subprocess.Popen(
-                self.stage.command(self.service, self.replica, self.service.command),
+                [*WITH_PARENT, *self.stage.command(self.service, self.replica, self.service.command)],
                 cwd=self.stage.path(self.service, self.replica, HOME),
                 env=self.stage.environment(self.service, self.replica),
                 stdin=subprocess.DEVNULL,
