@@ -204,7 +204,7 @@ def _user(service: Service) -> tuple[int | None, str | None]:
     if os.geteuid() != 0:
         return None, "only root may choose them"
     try:
-        subprocess.run(  # noqa: S603 - our own command line, no shell
+        subprocess.run(
             [sys.executable, "-c", "import fleetlake.cli"],
             env={"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
             user=user,
