@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 PYTEST_SLOW := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock page acceptance bench real-services prometheus dashboards mongo-conformance clean
+.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock page acceptance bench real-services compose-config env rehearse prometheus dashboards mongo-conformance clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -62,6 +62,14 @@ lock: $(VENV)/bin/uv ## pin every dependency with its hashes
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--group spark --constraint requirements.txt --custom-compile-command 'make lock' \
 		--output-file requirements-spark.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--constraint requirements.txt --custom-compile-command 'make lock' \
+		--output-file requirements-runtime.txt pyproject.toml requirements-build.in
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps \
+		--group dagster-postgres --custom-compile-command 'make lock' --output-file requirements-dagster.txt
+
+env: ## write .env and .secrets for docker-compose.yml, with strong secrets; overwrites nothing
+	@$(PYTHON) infra/make_env.py
 
 page: ## build the live page from its sources, and test it (Node 20.19 or newer); the result is committed
 	@command -v npm >/dev/null || { echo "the page is built with Node (20.19 or newer), and there is no npm on the PATH" >&2; exit 1; }
@@ -86,6 +94,21 @@ $(SERVICES)/minio/.built: infra/local/minio/go.mod infra/local/minio/go.sum
 	@echo "building MinIO; this takes some minutes the first time"
 	@rm -rf $(@D) && mkdir -p $(@D)
 	@go build -C infra/local/minio -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/minio" github.com/minio/minio
+	@touch $@
+
+compose-config: $(SERVICES)/compose/.built ## build Docker Compose's reader of compose files, from its Go module
+
+$(SERVICES)/compose/.built: infra/local/compose/go.mod infra/local/compose/go.sum infra/local/compose/main.go
+	@command -v go >/dev/null || { echo "the reader of compose files is built with Go (1.25 or newer), and there is no go on the PATH" >&2; exit 1; }
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@go build -C infra/local/compose -mod=readonly -trimpath -ldflags "-s -w" -o "$(abspath $(@D))/compose-config" .
+	@touch $@
+
+rehearse: $(VENV)/.dagster-postgres real-services ## run docker-compose.yml's services of ours as processes, without Docker (JSON=result.json)
+	@$(BIN)/python infra/rehearse.py $(if $(JSON),--json $(JSON)) $(if $(REQUIRE),--require $(REQUIRE))
+
+$(VENV)/.dagster-postgres: requirements-dagster.txt | $(STAMP)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps --requirement requirements-dagster.txt
 	@touch $@
 
 prometheus: $(SERVICES)/prometheus/.built ## fetch Prometheus and Alertmanager with their checkers, from Debian's packages (apt-get, dpkg)

@@ -123,6 +123,11 @@ class MongoSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     uri: str = Field("mongodb://127.0.0.1:27017", description="address, with user and options")
+    admin_uri: SecretStr | None = Field(
+        None,
+        description="address with a user who may begin a replica set and make users: only for `fleetlake "
+        "init`, which makes those that the other address names; never logged",
+    )
     database: str = Field("fleetlake", pattern=DATABASE, description="database of the state")
     timeout_s: float = Field(
         10.0,

@@ -3,9 +3,9 @@ Kafka and MinIO, started once for the whole run and shared by its processes. A r
 already: `--mongo-uri mongodb://...`.
 
 Where a real service is not built, its tests are skipped;
-FLEETLAKE_REQUIRE=kafka,minio,jdbc,spark,prometheus,browser makes that a failure (jdbc: DuckDB's driver, with
-a Java machine; spark: pyspark, and Delta's jars; prometheus: it and Alertmanager, with their checkers;
-browser: Chromium, and axe).
+FLEETLAKE_REQUIRE=kafka,minio,jdbc,spark,prometheus,compose,browser makes that a failure (jdbc: DuckDB's
+driver, with a Java machine; spark: pyspark, and Delta's jars; prometheus: it and Alertmanager, with their
+checkers; compose: Docker Compose, or its reader of files; browser: Chromium, and axe).
 """
 
 import os

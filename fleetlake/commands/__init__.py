@@ -64,5 +64,6 @@ COMMANDS = {
     "alerts": Entry(ASK, "alerts", "app", "Rules over what vehicles send, and their alerts."),
     "contracts": Entry(DEFINE, "contracts", "app", "What the messages of a source mean."),
     "topics": Entry(DEFINE, "topics", "app", "Create and list the Kafka topics."),
+    "init": Entry(DEFINE, "init", "init", "What a deployment needs before its first process."),
     "keys": Entry(LET_IN, "keys", "app", "API keys of the HTTP interfaces: add, list, revoke."),
 }

@@ -7,6 +7,7 @@ several seconds per million messages in it. SIGTERM saves everything.
 
 import os
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,9 @@ SNAPSHOT = "kafka.json"
 SNAPSHOT_DRAFT = "kafka.tmp"
 SLOWEST_SNAPSHOT_BYTES_PER_SECOND = 20_000_000
 """A tenth of what was measured; the broker reads or writes its whole snapshot at a start and at a stop."""
+
+STANDALONE = ("--standalone",)
+"""Of MongoDB: it keeps no log for replicas, which is a third of the work of a write."""
 
 
 class ServerNotInstalled(Exception):
@@ -44,10 +48,17 @@ def start_kafka(data_dir: Path, port: int | None = None, *, timeout: float = 30.
     return server
 
 
-def start_mongo(data_dir: Path, port: int | None = None, *, timeout: float = 30.0) -> Server:
+def start_mongo(
+    data_dir: Path,
+    port: int | None = None,
+    *,
+    timeout: float = 30.0,
+    options: Sequence[str] = STANDALONE,
+) -> Server:
     """The embedded MongoDB-compatible server, its files in `data_dir`; returns when it listens. Ends with
     this process, as `start_kafka` says."""
-    server = spawn_mongo(data_dir, port or free_port(), data_dir / "mongo.log", with_parent=True)
+    port, log = port or free_port(), data_dir / "mongo.log"
+    server = spawn_mongo(data_dir, port, log, with_parent=True, options=options)
     server.wait_ready(owns_port, timeout)
     return server
 
@@ -72,17 +83,22 @@ def spawn_kafka(data_dir: Path, port: int, log: Path, *, with_parent: bool = Fal
     )
 
 
-def spawn_mongo(data_dir: Path, port: int, log: Path, *, with_parent: bool = False) -> Server:
-    """Starts the server without waiting. An empty configuration file keeps others on the machine out;
-    standalone, it keeps no log for replicas, which is a third of the work of a write."""
+def spawn_mongo(
+    data_dir: Path,
+    port: int,
+    log: Path,
+    *,
+    with_parent: bool = False,
+    options: Sequence[str] = STANDALONE,
+) -> Server:
+    """Starts the server without waiting. An empty configuration file keeps others on the machine out."""
     _require("secantus", "MongoDB", "FLEETLAKE_MONGO__URI")
     data_dir.mkdir(parents=True, exist_ok=True)
     config = data_dir / "secantusd.toml"
     config.touch()
     command = [sys.executable, "-m", "secantus", "--config", str(config), "--host", LOOPBACK]
     command += ["--port", str(port), "--storage-path", str(data_dir / "data"), "--log-level", "WARNING"]
-    command += ["--standalone"]
-    return spawn("mongo", command, data_dir, port, log, with_parent=with_parent)
+    return spawn("mongo", [*command, *options], data_dir, port, log, with_parent=with_parent)
 
 
 def _require(package: str, name: str, variable: str) -> None:
