@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow.dataset import Dataset, Expression, Scanner
@@ -27,6 +27,9 @@ from lake.storage import STORE, Storage
 
 START_PREFIX = "start:"
 """A second transaction per partition records the offset its history began at, where that was chosen."""
+
+KEEPS_ITS_LOG = PostCommitHookProperties(cleanup_expired_logs=False)
+"""Maintenance removes old entries of the log: who lands rows needs no right to delete anything."""
 
 VERSION_READERS = 8
 """Versions are read side by side: on S3 each costs a few requests."""
@@ -145,6 +148,7 @@ class Bronze:
                 schema=BRONZE,
                 partition_by=[BRONZE_PARTITION],
                 commit_properties=properties,
+                post_commithook_properties=KEEPS_ITS_LOG,
             )
         except (DeltaError, OSError) as error:
             raise_if_full(self.storage, error)
