@@ -5,17 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from confluent_kafka.admin import (
+from confluent_kafka.admin._acl import (  # its package does not mark exports
     AclBinding,
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
-    ResourcePatternType,
-    ResourceType,
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
 )
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
 from broker.admin import Admin
 
@@ -109,7 +106,13 @@ class Access:
 
     def _of(self, users: set[str]) -> set[AclBinding]:
         everything = AclBindingFilter(
-            ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+            ResourceType.ANY,
+            None,
+            ResourcePatternType.ANY,
+            None,
+            None,
+            AclOperation.ANY,
+            AclPermissionType.ANY,
         )
         future = self._admin.client.describe_acls(everything, request_timeout=self._admin.timeout_s)
         found = self._admin.answer(future, "reading the ACLs", _CLUSTER)
@@ -147,4 +150,5 @@ def _exactly(binding: AclBinding) -> AclBindingFilter:
 
 
 def _words(binding: AclBinding) -> str:
-    return f"{binding.principal} {binding.permission_type.name} {binding.operation.name} {binding.restype.name} {binding.name}"
+    allowed = f"{binding.permission_type.name} {binding.operation.name}"
+    return f"{binding.principal} {allowed} {binding.restype.name} {binding.name}"

@@ -1,8 +1,8 @@
 """A node of Apache Kafka that lets nobody in unknown, and nobody do what no ACL allows.
 
-Clients come to its port with a certificate of our authority and a SCRAM password; nodes, and the administrator
-who makes users and ACLs, to a second port where the certificate alone says who they are. So the first user can
-be made without a password that would have to be known before there are any.
+Clients come to its port with a certificate of our authority and a SCRAM password; nodes, and the
+administrator who makes users and ACLs, to a second port where the certificate alone says who they are. So the
+first user can be made without a password that would have to be known before there are any.
 """
 
 from dataclasses import dataclass

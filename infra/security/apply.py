@@ -30,13 +30,11 @@ from infra.security.rights import Rights, load_rights
 from infra.security.store_policies import policy
 from lake.locations import locations
 
-PASSWORDS = Path("infra/security/passwords.env")
-
 
 class NoPassword(Exception):
     """A service has no password yet.
 
-    Operator action: `python infra/security/passwords.py FILE` makes what is missing.
+    Operator action: `python infra/security/passwords.py` makes what is missing.
     """
 
     def __init__(self, name: str) -> None:
@@ -102,7 +100,7 @@ def main() -> int:
     """The command; returns the exit code."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("servers", nargs="+", choices=list(SERVERS))
-    options.add_argument("--passwords", type=Path, default=PASSWORDS)
+    options.add_argument("--passwords", type=Path, default=passwords.FILE)
     arguments = options.parse_args()
     try:
         settings, rights, secrets = Settings(), load_rights(), passwords.read(arguments.passwords)

@@ -1,15 +1,16 @@
 """The deployment's own authority and a certificate for every server and service, as PEM files that only their
 owner can read.
 
-    python infra/security/certs.py make                   # all that rights.yml names; never overwrites
-    python infra/security/certs.py show                   # until when each holds; exits 1 if one ends soon
-    python infra/security/certs.py renew kafka history    # new key and certificate, signed by the same authority
+    python infra/security/certs.py make                  # all that rights.yml names; never overwrites
+    python infra/security/certs.py show                  # until when each holds; exits 1 if one ends soon
+    python infra/security/certs.py renew kafka history   # new key and certificate, by the same authority
     python infra/security/certs.py renew --all
 
-A server's certificate names the addresses it is reached by (`--also kafka=kafka.example.org` adds one), a
-service's only who it is: `CN=history`. For each NAME there are `NAME.crt`, `NAME.key`, and both with the
-authority's in `NAME.pem`, the form that Kafka and MongoDB read. `ca.key` signs all of them: keep it elsewhere
-once they are made.
+`--shared` lets everybody read the keys, in a folder that only its owner may enter: so single ones can be
+mounted into containers, whose users are none of this host. A server's certificate names the addresses it is
+reached by (`--also kafka=kafka.example.org` adds one), a service's only who it is: `CN=history`. For each NAME
+there are `NAME.crt`, `NAME.key`, and `NAME.pem`: both with the authority's, the form that Kafka and MongoDB
+read. `ca.key` signs all of them: keep it elsewhere once they are made.
 """
 
 import argparse
@@ -40,7 +41,8 @@ SKEW = timedelta(minutes=5)
 """Clocks differ: a certificate holds from a little before it was made."""
 
 LOCAL = ("localhost", "127.0.0.1")
-FOLDER = Path("infra/security/certs")
+FOLDER = Path(".secrets/certs")
+PRIVATE, SHARED = 0o600, 0o644
 
 Key = ec.EllipticCurvePrivateKey
 
@@ -53,7 +55,9 @@ class AlreadyThere(Exception):
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        super().__init__(f"{file} is there already: `renew` replaces certificates, nothing replaces the authority")
+        super().__init__(
+            f"{file} is there already: `renew` replaces certificates, nothing replaces the authority"
+        )
 
 
 class NoAuthority(Exception):
@@ -127,28 +131,36 @@ class Authority:
         return key, certificate
 
 
-def make(folder: Path, wanted: Sequence[Wanted], now: datetime) -> None:
-    """Authority and certificates, where nothing is yet; AlreadyThere, before anything is written, otherwise."""
+def make(folder: Path, wanted: Sequence[Wanted], now: datetime, mode: int = PRIVATE) -> None:
+    """Authority and certificates, where nothing is yet; AlreadyThere, before anything is written, otherwise.
+
+    `mode` is of the keys; the authority's own is always its owner's alone.
+    """
     for name in (AUTHORITY, *(each.name for each in wanted)):
         for kind in ("key", "crt", "pem"):
             if _file(folder, name, kind).exists():
                 raise AlreadyThere(_file(folder, name, kind))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
     authority = Authority.made(now)
     _write(_file(folder, AUTHORITY, "key"), _key_pem(authority.key))
-    _write(_file(folder, AUTHORITY, "crt"), _pem(authority.certificate), mode=0o644)
-    renew(folder, wanted, now)
+    _write(_file(folder, AUTHORITY, "crt"), _pem(authority.certificate), SHARED)
+    renew(folder, wanted, now, mode)
 
 
-def renew(folder: Path, wanted: Sequence[Wanted], now: datetime) -> None:
-    """New keys and certificates by the same authority; each file is replaced as a whole."""
+def renew(folder: Path, wanted: Sequence[Wanted], now: datetime, mode: int | None = None) -> None:
+    """New keys and certificates by the same authority; each file is replaced as a whole. Without `mode` a key
+    can be read by whoever could read it before."""
     authority = Authority.read(folder)
     for each in wanted:
         key, certificate = authority.signed(_with_former(folder, each), now)
         text, own = _key_pem(key), _pem(certificate)
-        _write(_file(folder, each.name, "key"), text)
-        _write(_file(folder, each.name, "crt"), own, mode=0o644)
-        _write(_file(folder, each.name, "pem"), text + own + _pem(authority.certificate))
+        former = _file(folder, each.name, "key")
+        kept = former.stat().st_mode & 0o777 if former.exists() else PRIVATE
+        readable = kept if mode is None else mode
+        _write(former, text, readable)
+        _write(_file(folder, each.name, "pem"), text + own + _pem(authority.certificate), readable)
+        _write(_file(folder, each.name, "crt"), own, SHARED)
 
 
 def _with_former(folder: Path, wanted: Wanted) -> Wanted:
@@ -235,11 +247,12 @@ def _file(folder: Path, name: str, kind: str) -> Path:
     return folder / f"{name}.{kind}"
 
 
-def _write(file: Path, content: bytes, mode: int = 0o600) -> None:
+def _write(file: Path, content: bytes, mode: int = PRIVATE) -> None:
     draft = file.with_name(f".{file.name}.draft")
     draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE), "wb") as opened:
         opened.write(content)
+        os.fchmod(opened.fileno(), mode)
     os.replace(draft, file)
 
 
@@ -259,6 +272,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument("names", nargs="*", help="of those to renew")
     options.add_argument("--all", action="store_true", help="renew every certificate but the authority's")
     options.add_argument("--folder", type=Path, default=FOLDER)
+    options.add_argument("--shared", action="store_true", help="whoever gets into the folder may read keys")
     options.add_argument("--also", action="append", default=[], metavar="SERVER=ADDRESS")
     return options
 
@@ -279,7 +293,7 @@ def main(words: Sequence[str] | None = None, *, now: datetime | None = None) -> 
         return int(show(arguments.folder, now))
     try:
         if arguments.action == "make":
-            make(arguments.folder, wanted, now)
+            make(arguments.folder, wanted, now, SHARED if arguments.shared else PRIVATE)
         elif arguments.all or arguments.names:
             renew(arguments.folder, [e for e in wanted if arguments.all or e.name in arguments.names], now)
         else:

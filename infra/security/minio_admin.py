@@ -1,4 +1,4 @@
-"""The few calls of MinIO's admin API that make users and policies: a policy, a user, and which user has which.
+"""The few calls of MinIO's admin API that make users and policies.
 
 MinIO takes secrets only encrypted under the key of who sends them (the form of `madmin.EncryptData`:
 Argon2id, AES-256-GCM in one fragment of sio-go). `mc` would do the same; this needs no program beside ours.

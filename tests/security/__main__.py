@@ -1,7 +1,7 @@
 """Tries every cell of the tables in docs/security.md on Apache Kafka and MinIO, and writes them there.
 
-    python -m tests.security            # both
-    python -m tests.security minio      # one of them; kafka needs both
+python -m tests.security            # both
+python -m tests.security minio      # one of them; kafka needs both
 """
 
 import sys

@@ -1,6 +1,5 @@
-"""Apache Kafka and MinIO closed by default, with users and rights as infra/security makes them from rights.yml."""
+"""Apache Kafka and MinIO closed by default, with the users and rights that infra/security makes."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -61,7 +60,7 @@ class Secured:
         self.certificates = self.folder / "certs"
         if not self.certificates.exists():
             assert certs.main(["make", "--folder", str(self.certificates)]) == 0
-        self.passwords = passwords.complete(self.folder / "passwords.env", self.rights)
+        self.passwords = passwords.complete(self.folder / "secrets" / "passwords.env", self.rights)
         self.kafka = SecureKafka(self.folder / "kafka", self.certificates)
         self.minio = Minio(self.folder / "minio")
 
@@ -140,14 +139,3 @@ def secured(folder: Path, *, with_kafka: bool = True) -> Iterator[Secured]:
             site.grant_kafka()
             site.make_topics()
         yield site
-
-
-def main() -> None:
-    """Starts both by hand, and says where: `python -m tests.security.rig FOLDER`."""
-    with secured(Path(sys.argv[1])) as site:
-        print(site.kafka.address, site.kafka.nodes_address, site.minio.url, flush=True)
-        sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()

@@ -29,7 +29,7 @@ def rendered(rows: Rows) -> str:
     users = list(rows)
     lines = ["| | " + " | ".join(users) + " |", "|---" * (len(users) + 1) + "|"]
     for title in next(iter(rows.values())):
-        cells = ("yes" if rows[user][title] else "–" for user in users)
+        cells = ("yes" if rows[user][title] else "no" for user in users)
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
