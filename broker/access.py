@@ -1,7 +1,7 @@
 """Who may do what in Kafka: users with SCRAM passwords, and the ACLs of each. Needs a user that may alter the
 cluster; everything here can be done again and changes nothing then."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,7 +72,7 @@ class Access:
     def __init__(self, admin: Admin) -> None:
         self._admin = admin
 
-    def set_passwords(self, passwords: dict[str, str]) -> None:
+    def set_passwords(self, passwords: Mapping[str, str]) -> None:
         """Makes the users, or gives them these passwords."""
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
         wanted = [UserScramCredentialUpsertion(user, info, text.encode()) for user, text in passwords.items()]
@@ -91,16 +91,13 @@ class Access:
         found = self._of(set(users))
         added = [binding for binding in wanted if binding not in found]
         removed = [binding for binding in found if binding not in wanted]
+        client, timeout = self._admin.client, self._admin.timeout_s
         if added:
-            for binding, made in self._admin.client.create_acls(
-                added, request_timeout=self._admin.timeout_s
-            ).items():
+            for binding, made in client.create_acls(added, request_timeout=timeout).items():
                 self._admin.answer(made, f"granting {wanted[binding]}", wanted[binding].name)
         if removed:
             filters = [_exactly(binding) for binding in removed]
-            for gone in self._admin.client.delete_acls(
-                filters, request_timeout=self._admin.timeout_s
-            ).values():
+            for gone in client.delete_acls(filters, request_timeout=timeout).values():
                 self._admin.answer(gone, "removing ACLs")
         return Changed(tuple(sorted(wanted[each] for each in added)), tuple(sorted(map(_words, removed))))
 

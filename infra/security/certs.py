@@ -8,9 +8,9 @@ owner can read.
 
 `--shared` lets everybody read the keys, in a folder that only its owner may enter: so single ones can be
 mounted into containers, whose users are none of this host. A server's certificate names the addresses it is
-reached by (`--also kafka=kafka.example.org` adds one), a service's only who it is: `CN=history`. For each NAME
-there are `NAME.crt`, `NAME.key`, and `NAME.pem`: both with the authority's, the form that Kafka and MongoDB
-read. `ca.key` signs all of them: keep it elsewhere once they are made.
+reached by (`--also kafka=kafka.example.org` adds one), a service's only who it is: `CN=history`. For each
+NAME there are `NAME.crt`, `NAME.key`, and `NAME.pem`: both with the authority's, the form that Kafka and
+MongoDB read. `ca.key` signs all of them: keep it elsewhere once they are made.
 """
 
 import argparse
