@@ -65,9 +65,7 @@ def _component(name: str, version: str, marker: str | None) -> Component:
         "name": normal,
         "version": version,
         "purl": address,
-        "externalReferences": [
-            {"type": "distribution", "url": address, "hashes": []}
-        ],
+        "externalReferences": [{"type": "distribution", "url": address, "hashes": []}],
     }
     if marker:
         made["properties"] = [{"name": "fleetlake:where", "value": marker.strip()}]

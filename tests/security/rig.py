@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from broker.errors import AuthenticationFailed, AuthorizationFailed
 from broker.ready import wait_ready
 from broker.settings import KafkaSettings
 from broker.topics import Topics, specs_from
@@ -20,6 +21,7 @@ from fleetlake.stack.server import free_port, owns_port
 from infra.security import apply, certs, passwords
 from infra.security.rights import Rights, load_rights
 from lake.settings import LakeSettings, S3Settings
+from tests.deadlines import eventually
 from tests.servers import HEAP_MIB, START_SECONDS, Kafka, Minio
 
 PARTITIONS = 2
@@ -115,10 +117,19 @@ class Secured:
         """As apply.py does."""
         apply.apply_minio(self._settings, self.rights, self.passwords)
 
-    def make_topics(self) -> list[str]:
-        """As `fleetlake topics create` does for init; returns what was missing."""
+    def make_topics(self) -> None:
+        """As `fleetlake topics create` does for init. What was granted counts a moment later."""
         kafka = self.kafka_of("init")
-        return Topics(kafka).create(specs_from(self.registry, kafka))
+        specs = specs_from(self.registry, kafka)
+
+        def is_let() -> bool:
+            try:
+                Topics(kafka).create(specs)
+            except (AuthenticationFailed, AuthorizationFailed):
+                return False
+            return True
+
+        eventually(is_let)
 
     @property
     def _settings(self) -> Settings:
