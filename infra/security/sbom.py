@@ -1,4 +1,4 @@
-"""What Fleetlake is made of, as a CycloneDX document, from the lock files: every distribution with its version
+"""What Fleetlake is made of, as a CycloneDX document, from the lock files: every package with its version
 and the hashes that an installation insists on. Needs no network, and nothing but Python.
 
     python infra/security/sbom.py > sbom.json

@@ -11,6 +11,7 @@ from infra.security import passwords
 from infra.security.rights import load_rights
 
 ROOT = Path(__file__).parents[2]
+BASE = ROOT / "docker-compose.yml"
 OVERLAY: dict[str, Any] = YAML(typ="safe").load(ROOT / "docker-compose.secure.yml")
 SERVICES: dict[str, dict[str, Any]] = OVERLAY["services"]
 RIGHTS = load_rights().services
@@ -18,6 +19,7 @@ CONTAINERS = {"dagster": "dagster-code"}
 """Where a user's service has another name."""
 
 PEOPLE = {"operator"}
+MAKERS = {"rights", "rights-mongo"}
 HERE = {"listeners", "advertised.listeners", "ssl.keystore.location", "ssl.truststore.location"}
 """What depends on where Kafka runs."""
 
@@ -59,6 +61,22 @@ def test_kafka_is_set_as_the_one_that_was_tried() -> None:
     assert {name: given[name].replace("$$", "$") for name in given.keys() - HERE} == {
         name: str(tried[name]) for name in tried.keys() - HERE
     }
+
+
+@pytest.mark.skipif(not BASE.exists(), reason="docker-compose.yml is not here yet")
+def test_no_service_comes_as_a_root_user_of_anything() -> None:
+    """Whatever docker-compose.yml gives to all is taken back, but from what makes users and topics."""
+    base: dict[str, dict[str, Any]] = YAML(typ="safe").load(BASE)["services"]
+    assert SERVICES.keys() - MAKERS <= base.keys()
+    for name, service in base.items():
+        over = SERVICES.get(name, {}).get("environment", {})
+        given = {**(service.get("environment") or {}), **over}
+        for variable in ("FLEETLAKE_LAKE__S3__ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"):
+            assert variable not in given or variable in over, name
+        if name != "init":
+            assert "FLEETLAKE_MONGO__URI" not in given or "FLEETLAKE_MONGO__URI" in over, name
+        if "FLEETLAKE_KAFKA__BOOTSTRAP_SERVERS" in given:
+            assert over["FLEETLAKE_KAFKA__SECURITY_PROTOCOL"] == "SASL_SSL", name
 
 
 def option(variable: str) -> str:
