@@ -23,6 +23,7 @@ class KafkaSecurity:
 
     def configuration(self, host: str, port: int, controller_port: int) -> dict[str, str | int]:
         """What server.properties has instead of, and beside, that of an open node."""
+        nodes = f"RULE:^CN=({self.server}|{self.administrator})$/$1/"
         login = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         return {
             "listeners": f"{CLIENTS}://{host}:{port},{NODES}://{host}:{self.nodes_port},"
@@ -39,7 +40,8 @@ class KafkaSecurity:
             "ssl.keystore.location": str(self.certificates / f"{self.server}.pem"),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": str(self.certificates / "ca.crt"),
-            "ssl.principal.mapping.rules": "RULE:^CN=([^,]+)$/$1/",
+            # A service's certificate alone is nobody's who has a right: its name needs the password.
+            "ssl.principal.mapping.rules": f"{nodes},RULE:^CN=(.*)$/certificate-of-$1/",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": f"User:{self.server};User:{self.administrator}",
             "allow.everyone.if.no.acl.found": "false",
