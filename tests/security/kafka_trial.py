@@ -14,6 +14,7 @@ from confluent_kafka import (
     KafkaException,
     Message,
     Producer,
+    TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
@@ -91,7 +92,7 @@ def _read(kind: TopicKind) -> KafkaAct:
     return KafkaAct(
         f"read {_words(kind)}",
         lambda rights: bool({kind, TopicKind.ALL} & set(rights.read)),
-        lambda actor: _first_message(actor.consumer, actor.topic(kind)),
+        lambda actor: _first_message(actor, actor.topic(kind)),
     )
 
 
@@ -107,7 +108,11 @@ def _words(kind: TopicKind) -> str:
     return kind.replace("_", " ")
 
 
-def _first_message(consumer: Consumer, topic: str) -> None:
+def _first_message(actor: Actor, topic: str) -> None:
+    """Where a user may not even see the topic, a consumer is told nothing: the administrative client is."""
+    asked = actor.admin.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_S)
+    asked[topic].result(ANSWER_S)
+    consumer = actor.consumer
     consumer.assign([TopicPartition(topic, 0, 0)])
     try:
         for _ in range(int(ANSWER_S)):

@@ -43,7 +43,7 @@ class SecureKafka(Kafka):
 
     def await_ready(self) -> None:
         assert self.server is not None
-        self.server.wait_ready(owns_port, START_SECONDS)
+        self.server.wait_ready(owns_port, 3 * START_SECONDS)
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Secured:
 
     def grant_kafka(self) -> None:
         """As apply.py does."""
-        wait_ready(self.administrator)
+        wait_ready(self.administrator, timeout_s=START_SECONDS)
         apply.apply_kafka(self._settings, self.rights, self.passwords)
 
     def grant_minio(self) -> None:
