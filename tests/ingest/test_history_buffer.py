@@ -56,7 +56,8 @@ class MemoryFile:
 
     def discard(self) -> None:
         if not self.may_be_deleted:
-            raise PermissionError("no right to delete")
+            problem = "no right to delete"
+            raise PermissionError(problem)
         self.discarded = True
 
     def offsets(self) -> list[int]:
