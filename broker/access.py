@@ -3,7 +3,8 @@ cluster; everything here can be done again and changes nothing then."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Any
 
 from confluent_kafka.admin._acl import (  # its package does not mark exports
     AclBinding,
@@ -19,6 +20,9 @@ from broker.admin import Admin
 MECHANISM = "SCRAM-SHA-512"
 ITERATIONS = 8192
 ANYWHERE = "*"
+ANYTHING: Any = None
+"""What a filter leaves open; the library's types do not know that it may."""
+
 _CLUSTER = "kafka-cluster"
 
 
@@ -104,10 +108,10 @@ class Access:
     def _of(self, users: set[str]) -> set[AclBinding]:
         everything = AclBindingFilter(
             ResourceType.ANY,
-            None,
+            ANYTHING,
             ResourcePatternType.ANY,
-            None,
-            None,
+            ANYTHING,
+            ANYTHING,
             AclOperation.ANY,
             AclPermissionType.ANY,
         )
@@ -147,5 +151,6 @@ def _exactly(binding: AclBinding) -> AclBindingFilter:
 
 
 def _words(binding: AclBinding) -> str:
-    allowed = f"{binding.permission_type.name} {binding.operation.name}"
-    return f"{binding.principal} {allowed} {binding.restype.name} {binding.name}"
+    parts = (binding.permission_type, binding.operation, binding.restype)
+    allowed = " ".join(each.name if isinstance(each, Enum) else str(each) for each in parts)
+    return f"{binding.principal} {allowed} {binding.name}"
