@@ -17,7 +17,6 @@ from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, Us
 
 from broker.admin import Admin
 
-MECHANISM = "SCRAM-SHA-512"
 ITERATIONS = 8192
 ANYWHERE = "*"
 ANYTHING: Any = None
