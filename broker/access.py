@@ -13,7 +13,12 @@ from confluent_kafka.admin._acl import (  # its package does not mark exports
     AclPermissionType,
 )
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
-from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
+from confluent_kafka.admin._scram import (
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialAlteration,
+    UserScramCredentialUpsertion,
+)
 
 from broker.admin import Admin
 
@@ -78,7 +83,9 @@ class Access:
     def set_passwords(self, passwords: Mapping[str, str]) -> None:
         """Makes the users, or gives them these passwords."""
         info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
-        wanted = [UserScramCredentialUpsertion(user, info, text.encode()) for user, text in passwords.items()]
+        wanted: list[UserScramCredentialAlteration] = [
+            UserScramCredentialUpsertion(user, info, text.encode()) for user, text in passwords.items()
+        ]
         futures = self._admin.client.alter_user_scram_credentials(
             wanted, request_timeout=self._admin.timeout_s
         )
