@@ -4,13 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 UV_VERSION := 0.13.9
+PIP_AUDIT_VERSION := 2.10.1
 SERVICES := .services
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 # Each of the slow ones is several processes itself: three at once take more turns than two processors have.
 PYTEST_SLOW := $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-slow test-real test-spark spark faults soak check format lock page acceptance bench real-services compose-config env rehearse prometheus dashboards mongo-conformance clean
+.PHONY: help setup demo up test test-slow test-real test-security test-spark spark faults soak check format lock page acceptance bench real-services compose-config env rehearse prometheus dashboards mongo-conformance certs passwords security-table sbom audit-packages clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -40,6 +41,9 @@ test-slow: setup ## run the slow tests: whole stacks, crashes, stores that hang 
 
 test-real: setup real-services ## the tests of the ingest path once more, on Apache Kafka and MinIO (TESTS=...)
 	@FLEETLAKE_REQUIRE=kafka,minio,jdbc $(PYTEST) --kafka real --store minio $(or $(TESTS),tests/broker tests/ingest tests/lake tests/fleetlake)
+
+test-security: setup real-services ## who may do what, every cell tried on Apache Kafka and MinIO with users, rights and certificates
+	@FLEETLAKE_REQUIRE=kafka,minio $(BIN)/python -m pytest --kafka real --store minio tests/security
 
 test-spark: setup spark ## the tests of the models, silver and the marts on Apache Spark
 	@FLEETLAKE_REQUIRE=spark $(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m spark tests/lake tests/transforms
@@ -167,6 +171,21 @@ soak: setup real-services ## a steady load, every sink killed once a minute (MIN
 
 bench: setup ## measure ingest against a bare consumer, in the same run
 	@$(BIN)/python benchmarks/ingest.py
+
+certs: setup ## an authority, and a certificate for every server and service, in .secrets/certs (docs/security.md)
+	@$(BIN)/python infra/security/certs.py make --shared
+
+passwords: setup ## a password for every service and server that has none yet, in .secrets/passwords.env
+	@$(BIN)/python infra/security/passwords.py --shared
+
+security-table: setup real-services ## try who may do what on Apache Kafka and MinIO; writes docs/security.md's tables
+	@$(BIN)/python -m tests.security
+
+sbom: setup ## what Fleetlake is made of, from the locks, as CycloneDX: sbom.json
+	@$(BIN)/python infra/security/sbom.py > sbom.json
+
+audit-packages: setup ## known holes of the pinned packages (asks the package index about each; needs the internet)
+	@$(BIN)/uv tool run --from pip-audit==$(PIP_AUDIT_VERSION) pip-audit --disable-pip --requirement requirements.txt
 
 clean: ## remove the environment, the local stack's data and caches
 	@test ! -x $(BIN)/fleetlake || $(BIN)/fleetlake down || true

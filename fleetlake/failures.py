@@ -18,6 +18,7 @@ OUR_PACKAGES = frozenset(
         "orchestration",
         "serving",
         "fleetlake",
+        "infra",
     }
 )
 

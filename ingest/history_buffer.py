@@ -33,6 +33,10 @@ class GrowingFile(Protocol):
     def discard(self) -> None: ...
 
 
+def untold(error: OSError) -> None:
+    """Nobody wants to know of a file that stays behind."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
     run: DecodedRun
@@ -73,9 +77,10 @@ class HistoryBuffer:
         max_bytes: int,
         now: Callable[[], datetime],
         done: Steps = lambda step: None,
+        left_behind: Callable[[OSError], None] = untold,
     ) -> None:
         self._new_file, self._committer, self._metrics, self._now = new_file, committer, metrics, now
-        self._tell = done
+        self._tell, self._left_behind = done, left_behind
         self.abandoned = abandoned
         self._max_bytes = max_bytes
         self._queue: deque[_Rows | _Commit] = deque()
@@ -254,6 +259,6 @@ class HistoryBuffer:
         for file in self._files.values():
             try:
                 file.discard()
-            except OSError:
-                continue  # the store is away: the orphan is invisible, and vacuum removes it
+            except OSError as error:  # the store is away, or we may not delete
+                self._left_behind(error)  # nobody sees the orphan, and a vacuum removes it
         self._files = {}

@@ -78,6 +78,7 @@ def run(
             max_bytes=ingest.buffer_bytes,
             now=now,
             done=done,
+            left_behind=lambda error: log.info("file_left_behind", reason=str(error)),
         )
         sink = HistorySink(
             consumer,

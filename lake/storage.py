@@ -227,9 +227,10 @@ def _require_readable(root: Path) -> None:
 
 
 def _ensure_bucket(store: Storage) -> None:
-    client, bucket = store.client(), store.locations.bucket
+    """Asks for what is below the lake's prefix: all that anybody needs the right to list."""
+    client, bucket, prefix = store.client(), store.locations.bucket, store.locations.prefix
     try:
-        client.head_bucket(Bucket=bucket)
+        client.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1)
     except botocore.exceptions.ClientError as error:
         if _code(error) not in {"404", "NoSuchBucket"}:
             raise translated(store, error) from error

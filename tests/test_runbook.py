@@ -12,7 +12,7 @@ from fleetlake.audit.cures import CURES
 from fleetlake.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("contracts", "broker", "lake", "ingest", "simulate", "fleetlake")
+PACKAGES = ("contracts", "broker", "lake", "ingest", "simulate", "fleetlake", "infra")
 PAGE = (ROOT / "docs" / "runbook.md").read_text()
 NAMED = set(re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```", "", PAGE, flags=re.MULTILINE | re.DOTALL)))
 AUDIT = ROOT / "fleetlake" / "audit"

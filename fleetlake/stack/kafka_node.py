@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleetlake.stack.kafka_security import KafkaSecurity
 from fleetlake.stack.server import LOOPBACK, Server, ServerDidNotStart, spawn
 from fleetlake.stack.services import Services, java
 from ingest.process import write_atomically
@@ -44,10 +45,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The nodes that know each other. `memory_mib` is the heap of each."""
+    """The nodes that know each other. `memory_mib` is the heap of each; without `security` whoever reaches
+    their ports may do anything."""
 
     nodes: Sequence[Node]
     memory_mib: int = 1024
+    security: KafkaSecurity | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -61,6 +64,7 @@ class Cluster:
         """server.properties of one node."""
         voters = ",".join(f"{each.id}@{LOOPBACK}:{each.controller_port}" for each in self.nodes)
         insync = max(1, self.replication - 1)
+        security = self.security
         return {
             "process.roles": "broker,controller",
             "node.id": node.id,
@@ -86,6 +90,7 @@ class Cluster:
             "group.consumer.session.timeout.ms": 10_000,
             "group.consumer.min.heartbeat.interval.ms": 500,
             "group.consumer.heartbeat.interval.ms": 1000,
+            **({} if security is None else security.configuration(LOOPBACK, node.port, node.controller_port)),
         }
 
 

@@ -43,6 +43,7 @@ class MemoryFile:
         self.day, self._failures = day, failures
         self.tables: list[pa.Table] = []
         self.closed = self.discarded = False
+        self.may_be_deleted = True
 
     def write(self, table: pa.Table) -> None:
         if self._failures:
@@ -54,6 +55,9 @@ class MemoryFile:
         return self
 
     def discard(self) -> None:
+        if not self.may_be_deleted:
+            problem = "no right to delete"
+            raise PermissionError(problem)
         self.discarded = True
 
     def offsets(self) -> list[int]:
@@ -73,6 +77,7 @@ class World:
         self.committer.adopt([KEY])
         self.metrics = SinkMetrics("history")
         self.decoder = RunDecoder(load_registry(), self.metrics)
+        self.left_behind: list[OSError] = []
         self.buffer = HistoryBuffer(
             self._file,
             self.committer,
@@ -80,6 +85,7 @@ class World:
             abandoned=abandoned,
             max_bytes=max_bytes,
             now=lambda: self.now,
+            left_behind=self.left_behind.append,
         )
 
     def _file(self, day: date) -> MemoryFile:
@@ -246,3 +252,17 @@ def test_dropping_calls_off_a_commit_that_waits_for_the_store() -> None:
         w.buffer.drop()
         w.buffer.raise_failure()
         assert w.table.recorded == {}
+
+
+def test_a_file_that_may_not_be_deleted_is_told_and_holds_nobody_up() -> None:
+    """It stays, unseen, and the rows are read again into another one."""
+    with world() as w:
+        w.buffer.append(w.run(0, ROW_GROUP_ROWS), "id-1")
+        assert w.buffer.drain(DEADLINE)
+        w.files[0].may_be_deleted = False
+        w.buffer.drop()
+        assert [str(error) for error in w.left_behind] == ["no right to delete"]
+        w.buffer.append(w.run(0, 1), "id-1")
+        w.buffer.commit({KEY: 1}, {})
+        assert w.buffer.drain(DEADLINE)
+        assert w.buffer.take_landed() == {KEY: 1}
