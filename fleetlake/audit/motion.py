@@ -1,6 +1,6 @@
 """While messages flow, the state and the history have not read the same. A value that only one of them can
-have yet is no fault, if Kafka really has it where its coordinates say, by a look at Kafka that is younger than
-what was read of the state."""
+have yet is no fault, if Kafka really has it where its coordinates say, by a look at Kafka that is younger
+than what was read of the state."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
