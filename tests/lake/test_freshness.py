@@ -43,6 +43,7 @@ def read_by_silver(lake: LakeSettings) -> None:
 
 def test_layers_are_as_fresh_as_the_messages_they_have_read(lake_settings: LakeSettings) -> None:
     """Whatever a vehicle says that the time is; silver that is behind bronze is as old as it is behind."""
+    wait_ready(lake_settings)
     assert freshness(lake_settings) == [Layer(name, None, None) for name in ("bronze", "silver", "gold")]
     land(lake_settings, 0, NOW)
     read_by_silver(lake_settings)
