@@ -10,8 +10,10 @@ from contracts.access import Vehicles
 from contracts.load import load_registry
 from fleetlake.marts import marts
 from fleetlake.settings import Settings
+from fleetlake.stack.layout import layout_of
 from fleetlake.stack.observe import cards
 from fleetlake.stack.progress import KafkaLog, behind, routes_of
+from fleetlake.stack.runfile import read_stack
 from lake.alert_reader import AlertReader
 from lake.errors import LakeError
 from lake.mongo import open_client
@@ -84,9 +86,8 @@ def _tables(built: Marts) -> dict[str, Mart]:
 
 
 def sinks_of(settings: Settings) -> Sinks:
-    """How far each sink is, as Kafka says; whether it runs, where sinks of this machine say so."""
+    """How far each sink is, as Kafka says; whether it runs, where sinks of this machine or a stack say so."""
     registry = load_registry(settings.contracts)
-    run = settings.ingest.runtime_dir
 
     @cache
     def kafka() -> KafkaLog:
@@ -94,15 +95,31 @@ def sinks_of(settings: Settings) -> Sinks:
 
     def look() -> Sequence[SinkState]:
         log = kafka()
-        running = {card.sink for card in cards(run)} if run is not None and run.is_dir() else set()
+        running, supervised = _running(settings), _supervised(settings)
         found = []
         for route in routes_of(registry):
             spans = log.spans([*route.topics, *route.inner_topics])
             lag = sum(behind(spans, log.committed(route.sink)).values())
-            found.append(SinkState(route.sink, lag, route.sink in running if running else None))
+            is_known = bool(running) or route.sink in supervised
+            found.append(SinkState(route.sink, lag, route.sink in running if is_known else None))
         return found
 
     return look
+
+
+def _running(settings: Settings) -> set[str]:
+    """The sinks of which a process of this machine has left its card."""
+    run = settings.ingest.runtime_dir
+    return {card.sink for card in cards(run)} if run is not None and run.is_dir() else set()
+
+
+def _supervised(settings: Settings) -> set[str]:
+    """What the stack that runs in the data folder is to keep running, where it is on the Kafka that is asked:
+    a sink among it that has no card does not run."""
+    stack = read_stack(layout_of(settings.data_dir))
+    if stack is None or not stack.is_running or stack.kafka != settings.kafka.bootstrap_servers:
+        return set()
+    return {process.name for process in stack.processes}
 
 
 def _cursor_key(settings: Settings) -> bytes:

@@ -42,7 +42,8 @@ class LayerShape(Shape):
 
     layer: str = Field(description="bronze, silver, gold or state")
     newest_time: str | None = Field(
-        description="bronze: last landing; silver: newest event time; gold: newest minute; state: last write"
+        description="bronze and silver: when Kafka got the newest message that they have read; "
+        "gold: newest minute, by the clocks of vehicles; state: last write"
     )
     age_s: float | None = Field(description="how long ago that is")
     rows_per_s: float | None = Field(description="rows gained since the last look; null at the first one")

@@ -1,8 +1,9 @@
 """While messages flow, the state and the history have not read the same. A value that only one of them can
-have yet is no fault, if Kafka really has it where its coordinates say."""
+have yet is no fault, if Kafka really has it where its coordinates say, by a look at Kafka that is younger
+than what was read of the state."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,9 +38,10 @@ def place_of(entry: Entry) -> TopicPartition:
 
 @dataclass
 class Motion:
-    """Looks up claims in Kafka, all at once."""
+    """Looks up claims in Kafka, all at once. `look` is taken then: a look from before the state was read ends
+    before messages that the state has."""
 
-    log: Log
+    look: Callable[[], Log]
     registry: Registry
     _decoder: RunDecoder = field(init=False)
 
@@ -47,20 +49,23 @@ class Motion:
         self._decoder = RunDecoder(self.registry, SinkMetrics("audit"))
 
     def confirmed(self, claims: Iterable[Claim]) -> set[Claim]:
-        """Those that Kafka has exactly so."""
+        """Those that Kafka has exactly so, now."""
         by_partition: dict[TopicPartition, list[Claim]] = defaultdict(list)
         for claim in claims:
             by_partition[place_of(claim.entry)].append(claim)
         found: set[Claim] = set()
+        if not by_partition:
+            return found
+        log = self.look()
         for partition, wanted in by_partition.items():
-            if partition in self.log.spans:
-                found |= self._found(partition, wanted)
+            if partition in log.spans:
+                found |= self._found(log, partition, wanted)
         return found
 
-    def _found(self, partition: TopicPartition, wanted: list[Claim]) -> set[Claim]:
+    def _found(self, log: Log, partition: TopicPartition, wanted: list[Claim]) -> set[Claim]:
         offsets = {claim.entry.o for claim in wanted}
         there: set[Claim] = set()
-        for records in self.log.read(partition, min(offsets), max(offsets) + 1):
+        for records in log.read(partition, min(offsets), max(offsets) + 1):
             if not offsets.isdisjoint(records.offsets):
                 there.update(self._claims(records, offsets))
         return there.intersection(wanted)

@@ -40,6 +40,9 @@ class PartitionReport:
     unverifiable: int = 0
     duplicates: int = 0
     compared: int = 0
+    """Messages that both have, and that were compared byte by byte."""
+    is_sampled: bool = False
+    """Whether only a sample of them was compared."""
 
     @property
     def name(self) -> str:

@@ -48,8 +48,10 @@ def compare_payloads(
     message is gone from a compacted topic cannot be compared any more."""
     if report.log_start is None or report.log_end is None or report.checkpoint is None:
         return
-    begin = max(report.begin, report.log_start)
-    for first, end in sample.stretches(begin, min(report.checkpoint, report.log_end)):
+    begin, behind = max(report.begin, report.log_start), min(report.checkpoint, report.log_end)
+    stretches = sample.stretches(begin, behind)
+    report.is_sampled = sum(end - first for first, end in stretches) < behind - begin
+    for first, end in stretches:
         rows = landed.payloads(report.topic_id, report.topic, report.partition, first, end - 1)
         records = _checksums(log, report.key, first, end)
         for problem in _differences(report, rows, records):
@@ -57,7 +59,6 @@ def compare_payloads(
                 report.unverifiable += 1
             elif problem.facts["offset"] >= log.spans[report.key].low:  # else retention has just removed it
                 findings.add(problem)
-        report.compared += end - first
 
 
 def _checksums(log: Log, partition: TopicPartition, begin: int, end: int) -> Iterator[LandedPayload]:
@@ -70,14 +71,18 @@ def _checksums(log: Log, partition: TopicPartition, begin: int, end: int) -> Ite
 def _differences(
     report: PartitionReport, rows: Iterable[LandedPayload], records: Iterator[LandedPayload]
 ) -> Iterator[Problem]:
-    """Both in order of offset. Records without a row are the gaps' business."""
-    record = next(records, None)
+    """Both in order of offset; messages that both have are counted. Records without a row are the gaps'
+    business."""
+    record, compared = next(records, None), -1
     for row in rows:
         while record is not None and record.offset < row.offset:
             record = next(records, None)
         if record is None or record.offset > row.offset:
             yield _problem(NO_MESSAGE, report, row.offset, "a row, but Kafka has no message there")
-        elif (row.size, row.sha256) != (record.size, record.sha256):
+            continue
+        if row.offset > compared:  # else it is a row that stands twice
+            compared, report.compared = row.offset, report.compared + 1
+        if (row.size, row.sha256) != (record.size, record.sha256):
             detail = f"{_bytes(row)} in bronze, {_bytes(record)} in Kafka"
             yield _problem("payload_differs", report, row.offset, detail)
         elif row.key != record.key:

@@ -1,12 +1,14 @@
 """One audit from start to end. It changes nothing, and may run beside live sinks.
 
 The order matters. What the sinks say they have done is read first, then one version of bronze is pinned, then
-Kafka's log ends are read: so each source has at least what the one before claims to have taken from it.
+Kafka's log ends are read: so each source has at least what the one before claims to have taken from it. The
+state is read after all of them, and what it has beyond is looked up in the log as it is then.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 
@@ -87,7 +89,8 @@ class Audit:
     """The offsets that history has told Kafka, each after a commit of the table."""
 
     def run(self) -> AuditReport:
-        """1. what the sinks have done, 2. bronze at one version, 3. the logs' ends, then the comparisons."""
+        """1. what the sinks have done, 2. bronze at one version, 3. the logs' ends, then the comparisons; of
+        them the state's is the last one, and looks at the logs again."""
         state_offsets, routed = group_offsets(self.kafka, "state"), group_offsets(self.kafka, "routes")  # 1
         self.told = group_offsets(self.kafka, "history")
         bronze = Bronze(storage(self.lake)) if exists(storage(self.lake), BRONZE_EVENTS.name) else None  # 2
@@ -191,7 +194,7 @@ class Audit:
             landed={key: report.checkpoint or 0 for key, report in present.items()},
             read=read,
             begun={key: report.begin for key, report in present.items()},
-            motion=Motion(log, self.registry),
+            motion=Motion(self._looks_again(log), self.registry),
             findings=self.report.findings,
             report=self.report.state,
         )
@@ -201,6 +204,10 @@ class Audit:
         self.report.state.not_read = sum(
             max(0, log.spans[key].high - max(log.spans[key].low, read[key])) for key in read
         )
+
+    def _looks_again(self, log: Log) -> Callable[[], Log]:
+        """At the topics of the first look, and at what the contracts name."""
+        return partial(Log.look, self.kafka, self.reader, {*log.topic_ids, *self.registry.topics()})
 
     def _read_by_state(
         self,

@@ -16,7 +16,7 @@ COLUMNS = ("rows", "not landed", "lost", "expired", "doubled", "compared")
 def show(report: AuditReport, console: Console) -> None:
     """Prints the report."""
     console.print(_topics(report.partitions))
-    if any(each.compared < _comparable(each) for each in report.partitions):
+    if any(each.is_sampled for each in report.partitions):
         console.print("compared: a sample of the messages, byte by byte; --full compares all of them")
     console.print()
     console.print(_state(report.state))
@@ -70,13 +70,6 @@ def _topics(partitions: list[PartitionReport]) -> Table:
 
 def _topic_and_life(report: PartitionReport) -> tuple[str, bool]:
     return report.topic, not report.is_present
-
-
-def _comparable(report: PartitionReport) -> int:
-    """Messages whose bytes both sides may have: history has passed them, and the log still holds them."""
-    if report.log_start is None or report.log_end is None or report.checkpoint is None:
-        return 0
-    return min(report.checkpoint, report.log_end) - max(report.begin, report.log_start)
 
 
 def _state(state: StateReport) -> str:

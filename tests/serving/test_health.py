@@ -7,6 +7,9 @@ from broker.settings import KafkaSettings
 from broker.topic_specs import specs_from
 from broker.topics import Topics
 from contracts.load import load_registry
+from fleetlake.stack.layout import layout_of
+from fleetlake.stack.processes import myself
+from fleetlake.stack.runfile import ProcessEntry, StackFile, StackState
 from lake.settings import MongoSettings
 from tests.serving.scene import Scene, api
 
@@ -27,7 +30,7 @@ def test_each_part_that_is_away_is_named(own: Scene) -> None:
     found = health(own, kafka=AWAY)
     assert (found["status"], found["problems"], found["sinks"]) == ("degraded", ["Kafka is away"], [])
     layers = {each["layer"]: each for each in found["layers"]}
-    assert layers["bronze"]["age_s"] < 60
+    assert 0 < layers["bronze"]["age_s"] < 60
     assert layers["gold"]["newest_time"] is None
     nowhere = MongoSettings(uri="mongodb://127.0.0.1:1/?directConnection=true", timeout_s=0.2)
     found = health(own, kafka=AWAY, mongo=nowhere)
@@ -57,3 +60,30 @@ def test_a_pipeline_that_runs_is_well(own: Scene, kafka_settings: KafkaSettings)
     assert bronze[0]["rows_per_s"] is None
     assert bronze[1]["rows_per_s"] > 0
     assert {each["layer"] for each in first["layers"]} == {"bronze", "silver", "gold", "state"}
+
+
+def stack_beside(scene: Scene, kafka: str, *names: str) -> None:
+    """A local stack in the data folder that is to keep these processes running; none of them does."""
+    me, layout = myself(), layout_of(scene.settings.data_dir)
+    layout.run.mkdir(parents=True, exist_ok=True)
+    processes = [ProcessEntry(name, 0, 0.0, 3, "waiting") for name in names]
+    stack = StackFile(kafka, "mongo", "lake", None, me.pid, me.started, StackState.RUNNING, processes)
+    stack.write(layout)
+
+
+def test_sinks_of_the_stack_of_which_none_answers_do_not_run(
+    own: Scene, kafka_settings: KafkaSettings
+) -> None:
+    """A stack without sinks, or on another Kafka, says nothing of them."""
+    Topics(kafka_settings).create(specs_from(load_registry(), kafka_settings))
+    sinks = ("history", "state", "routes")
+    for kafka, names in ((AWAY.bootstrap_servers, sinks), (kafka_settings.bootstrap_servers, ("mongo",))):
+        stack_beside(own, kafka, *names)
+        found = health(own, kafka=kafka_settings)
+        assert (found["status"], [each["is_running"] for each in found["sinks"]]) == ("ok", [None] * 3)
+    stack_beside(own, kafka_settings.bootstrap_servers, *sinks)
+    found = health(own, kafka=kafka_settings)
+    assert (found["status"], found["problems"]) == (
+        "degraded",
+        ["history does not run", "routes does not run", "state does not run"],
+    )

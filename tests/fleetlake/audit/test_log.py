@@ -66,6 +66,7 @@ def test_markers_and_aborted_messages_are_no_gap(stack: Stack) -> None:
     report = stack.audit()
     assert report.findings.problems == []
     assert (report.partitions[0].rows, report.partitions[0].not_landed) == (3, 0)
+    assert (report.partitions[0].compared, report.partitions[0].is_sampled) == (3, False)
     delete_records(stack, 0, 4)
     report = stack.audit()
     assert report.findings.problems == []

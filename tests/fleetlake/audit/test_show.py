@@ -45,8 +45,9 @@ def test_what_cannot_be_verified_is_said() -> None:
 
 def test_a_sample_is_called_one() -> None:
     """With the option that compares all; not where all were compared."""
-    assert "--full" in shown(landed(10_000, 3000))
+    assert "--full" in shown(replace(landed(10_000, 3000), is_sampled=True))
     assert "--full" not in shown(landed(10, 10, end=12))
+    assert "--full" not in shown(landed(10, 8))  # two of its offsets are markers
 
 
 def test_what_a_command_cures_names_it() -> None:
