@@ -20,6 +20,7 @@ setup: $(STAMP) ## make .venv with everything pinned; the command is .venv/bin/f
 
 $(STAMP): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Fleetlake needs Python 3.11 or newer; set PYTHON=... to one")'
+	@echo 'installing what requirements.txt pins into $(VENV), once'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes --requirement requirements.txt

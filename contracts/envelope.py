@@ -11,10 +11,13 @@ from contracts.parts import SensorSource, TimeSource
 from contracts.paths import steps
 from contracts.reasons import Reason
 from contracts.result import Refused
-from contracts.times import iso_text, read_columns, read_time
+from contracts.times import iso_text, lacks_only_a_zone, read_columns, read_time
 
 Headers = Sequence[tuple[str, bytes | None]] | None
 Fields = dict[str, Any]
+
+NO_KEY: Final = "the message has no key, which names the vehicle"
+NO_ZONE: Final = "has no time zone: Z, or an offset such as +01:00"
 
 NO_KAFKA_TIME: Final = -1
 """What Kafka gives where a message has no timestamp: nothing to compare a clock with."""
@@ -53,7 +56,7 @@ class EnvelopeReader:
         if self._vehicle is not None:
             return None
         if key is None:
-            return Refused(Reason.MISSING_FIELD, "the message has no key, which names the vehicle")
+            return Refused(Reason.MISSING_FIELD, NO_KEY)
         try:
             text = key.decode("utf-8")
         except UnicodeDecodeError:
@@ -90,9 +93,10 @@ class EnvelopeReader:
         """Whether a clock is further ahead of the broker's than a car's may be."""
         if kafka_time_ms <= NO_KAFKA_TIME or time <= kafka_time_ms * 1000 + self._limits.max_future_us:
             return None
-        detail = f"{iso_text(time)} is after Kafka's {iso_text(kafka_time_ms * 1000)}"
+        most = f"more than {self._limits.max_future_us // 1_000_000} s"
+        arrival = iso_text(kafka_time_ms * 1000)
         return Refused(
-            Reason.FUTURE_TIME, f"{detail} by more than {self._limits.max_future_us // 1_000_000} s"
+            Reason.FUTURE_TIME, f"{iso_text(time)} is {most} after the message arrived, at {arrival}"
         )
 
     def plausible(self, time: int | None) -> bool:
@@ -163,6 +167,8 @@ class EnvelopeReader:
             if raw in (None, ""):
                 return None
             time = read_time(raw, source.format, source.zone)
+            if time is None and lacks_only_a_zone(raw, source.format, source.zone):
+                return Refused(Reason.BAD_TIME, f"{source.label}: {raw!s:.80} {NO_ZONE}")
         if time is not None and self.plausible(time):
             return time
         return Refused(Reason.BAD_TIME, f"{source.label}: {raw!s:.80} is no plausible time")

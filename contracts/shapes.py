@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from contracts.catalog import Catalog
 from contracts.check_contract import used_fields
-from contracts.envelope import Fields, field_at
+from contracts.envelope import NO_ZONE, Fields, field_at
 from contracts.limits import Limits
 from contracts.meaning import Meaning, Meanings
 from contracts.model import Contract
@@ -15,7 +15,7 @@ from contracts.parts import ListShape, LongShape
 from contracts.paths import steps
 from contracts.reasons import Reason
 from contracts.result import Refused
-from contracts.times import read_time
+from contracts.times import lacks_only_a_zone, read_time
 
 FILLERS: Final = (None, "", 0, 0.0, "0", "0.0")
 """What value fields hold that a message does not use. Only looked at where no type field chooses."""
@@ -244,5 +244,6 @@ class ListReader:
             return None
         time = read_time(raw, self._shape.time_format, None)
         if time is None:
-            return Refused(Reason.BAD_TIME, f"{self._shape.time}: {raw!s:.60} is no time")
+            problem = NO_ZONE if lacks_only_a_zone(raw, self._shape.time_format, None) else "is no time"
+            return Refused(Reason.BAD_TIME, f"{self._shape.time}: {raw!s:.60} {problem}")
         return time

@@ -36,6 +36,11 @@ def read_time(raw: Any, formats: tuple[TimeFormat, ...], zone: str | None) -> in
     return None
 
 
+def lacks_only_a_zone(raw: Any, formats: tuple[TimeFormat, ...], zone: str | None) -> bool:
+    """Whether `raw`, which no format reads, would be a time if it named its zone."""
+    return zone is None and "iso" in formats and isinstance(raw, str) and _iso(raw, "UTC") is not None
+
+
 def read_columns(date: Any, clock: Any, columns: TimeColumns) -> int | None:
     """A local date and time of day; None where the calendar has no such day."""
     if not isinstance(date, str) or not isinstance(clock, str):

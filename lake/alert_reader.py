@@ -26,6 +26,7 @@ class Alert:
     resolved_us: int | None
     value: float | str | None
     summary: str
+    severity: str
 
 
 class AlertReader:
@@ -92,4 +93,5 @@ def _alert(found: dict[str, Any]) -> Alert:
         resolved_us=None if resolved is None else int(resolved),
         value=value if value is None or isinstance(value, str) else float(value),
         summary=str(found.get("summary", "")),
+        severity=str(found.get("severity", "")),
     )

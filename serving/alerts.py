@@ -21,6 +21,7 @@ class AlertRow(Shape):
     rule: str = Field(description="name of the rule")
     vehicle_id: str | None = Field(description="null for a rule that is not about one vehicle")
     state: str = Field(description="open or resolved")
+    severity: str = Field(description="of the rule: info, warning or critical")
     opened_time: str
     resolved_time: str | None = Field(description="null while it is open")
     value: float | str | None = Field(description="what opened it, in the unit of its signal")
@@ -65,6 +66,7 @@ def _row(alert: Alert) -> dict[str, Any]:
         "rule": alert.rule,
         "vehicle_id": alert.vehicle_id,
         "state": alert.state,
+        "severity": alert.severity,
         "opened_time": iso_text(alert.opened_us),
         "resolved_time": None if alert.resolved_us is None else iso_text(alert.resolved_us),
         "value": alert.value,

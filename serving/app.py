@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from serving import (
     alerts,
@@ -25,6 +25,7 @@ from serving import (
 )
 from serving.changes import Changes
 from serving.failures import handlers
+from serving.known import OnlyKnown
 from serving.page_files import page_files
 from serving.shapes import tidy
 from serving.site import Site
@@ -55,6 +56,7 @@ def read_app(site: Site, *, exception_handlers: Mapping[type[Exception], Any]) -
         redoc_url=None,
         lifespan=lifespan,
         exception_handlers=handlers(exception_handlers),
+        dependencies=[Depends(OnlyKnown())],
         redirect_slashes=False,
     )
     for part in (*OF_VEHICLES, *OF_THE_PLATFORM):

@@ -58,12 +58,15 @@ def away() -> Problem:
 
 def _invalid(error: RequestValidationError) -> Problem:
     found = [_told(each) for each in error.errors()[:20]]
-    names = ", ".join(dict.fromkeys(each["name"] for each in found if each["name"])) or "the request"
+    names = ", ".join(dict.fromkeys(each["name"] or f"the {each['in']}" for each in found)) or "the request"
     return Problem(Kind.INVALID_REQUEST, f"{names} cannot be taken as it is", errors=found)
 
 
 def _told(detail: Mapping[str, Any]) -> dict[str, str]:
     """Without the value: it is the client's, and may be anything."""
     place, *names = [str(part) for part in detail["loc"]]
+    if detail["type"] == "json_invalid":  # what stands for a name is the place of the fault
+        at = f"character {''.join(names)}"
+        return {"in": place, "name": "", "problem": f"it is no JSON: {detail['ctx']['error']}, {at}"}
     problem = str(detail["msg"])[:LONGEST_PROBLEM]
     return {"in": place, "name": ".".join(names)[:LONGEST_PROBLEM], "problem": problem}

@@ -2,15 +2,33 @@
 
 from pathlib import Path
 
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 DIST = Path(__file__).resolve().parent / "page" / "dist"
 INDEX = "index.html"
+ASSETS = "assets/"
+"""Their names have a hash of what is in them: a changed file is another one."""
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+ASK_AGAIN = "no-cache"
+"""May be kept, and must be asked for again: the page names the newest assets."""
+
+
+class PageFiles(StaticFiles):
+    """Files that say how long they may be kept."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        answer = await super().get_response(path, scope)
+        is_found = answer.status_code in (200, 206, 304)
+        answer.headers["Cache-Control"] = FOR_GOOD if is_found and path.startswith(ASSETS) else ASK_AGAIN
+        return answer
 
 
 def page_files(folder: Path = DIST) -> StaticFiles | None:
     """None where the page was not built."""
-    return StaticFiles(directory=folder, html=True) if (folder / INDEX).is_file() else None
+    return PageFiles(directory=folder, html=True) if (folder / INDEX).is_file() else None
 
 
 def page_paths(folder: Path = DIST) -> list[str]:

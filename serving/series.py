@@ -122,7 +122,12 @@ def routes(site: Site) -> APIRouter:
         vehicle_id: VehicleId,
         signal: Annotated[
             str,
-            Query(min_length=1, max_length=LONGEST_NAME, description="name in the catalog, or on the wire"),
+            Query(
+                min_length=1,
+                max_length=LONGEST_NAME,
+                description="name in the catalog; of a signal that it does not know, the name by which the "
+                "history keeps it",
+            ),
         ],
         begin: Begin = None,
         end: End = None,

@@ -1,8 +1,9 @@
 """`POST /sql`: one reading statement over the lake, for who has the scope, where it is enabled."""
 
 import asyncio
+import re
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.access import Scope
@@ -13,6 +14,7 @@ from serving.site import Site, note_positions
 from serving.sql_process import asked
 
 LONGEST = 20_000
+JSON = re.compile(r"application/([^\s;]+\+)?json\s*(;|$)", re.IGNORECASE)
 
 
 class Statement(BaseModel):
@@ -36,6 +38,12 @@ class Rows(Shape):
     next_cursor: None = None
 
 
+async def _require_json(request: Request) -> None:
+    """An `unsupported-media-type` Problem for a body that does not say that it is JSON."""
+    if not JSON.match(request.headers.get("content-type", "")):
+        raise Problem(Kind.UNSUPPORTED_MEDIA_TYPE, "send Content-Type: application/json")
+
+
 def routes(site: Site) -> APIRouter:
     """`/sql`."""
     router = APIRouter(tags=["sql"])
@@ -45,6 +53,7 @@ def routes(site: Site) -> APIRouter:
         "/sql",
         response_model=Rows,
         responses=statuses(Kind.UNSUPPORTED_MEDIA_TYPE, is_table=True),
+        dependencies=[Depends(_require_json)],
         summary="Ask the lake in SQL; off unless enabled",
     )
     async def sql(request: Request, statement: Statement) -> Response:
@@ -66,5 +75,10 @@ def routes(site: Site) -> APIRouter:
         finally:
             turns.release()
         return await asyncio.to_thread(table, request, "rows", found)
+
+    @router.get("/sql", include_in_schema=False)
+    async def no_question() -> Response:
+        """The page's files, which stand behind all routes, would say that there is no such file."""
+        raise Problem(Kind.METHOD_NOT_ALLOWED, "this route takes POST", headers={"Allow": "POST"})
 
     return router

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from contracts.access import Principal
+from contracts.problem import Kind, Problem
 from contracts.times import iso_text
 from lake.state_model import Entry, VehicleState
 from serving.answers import document
@@ -179,10 +180,17 @@ def _signal(site: Site, key: str, entry: Entry) -> dict[str, Any]:
     }
 
 
+def _nothing_by(at_us: int) -> Problem:
+    """The same for a vehicle that was heard of later and for one that never was: who gets it may see both."""
+    return Problem(
+        Kind.NOT_FOUND, f"nothing is known of this vehicle by {iso_text(at_us)}: it said nothing before then"
+    )
+
+
 async def _at(site: Site, look_ups: LookUps, request: Request, vehicle_id: str, at_us: int) -> dict[str, Any]:
     found = await rows_at(site, look_ups, request, vehicle_id, at_us)
     if not found:
-        raise no_vehicle()
+        raise _nothing_by(at_us)
     newest = max(row["time"] for row in found)
     signals = []
     for row in found:

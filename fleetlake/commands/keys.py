@@ -1,6 +1,7 @@
 """`fleetlake keys`: who may ask the gateway and the read API. A key is shown once, when it is made."""
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -59,8 +60,12 @@ def add_key(
         raise typer.BadParameter(problem, param_hint="--expires")
     restricted = None if not fleets else frozenset(fleets)
     entry, key = Key.new(name, frozenset(scopes), restricted, created=now, expires=expires)
+    unknown = _fleets_of_nobody(restricted or ())
     file = _file()
     add(file, entry)
+    if unknown:
+        problem = f"no vehicle is of the fleet {' or '.join(unknown)} in the vehicle registry"
+        typer.echo(f"{problem} (FLEETLAKE_VEHICLES): by that the key sees none", err=True)
     if as_json:
         typer.echo(json.dumps({"name": name, "key": key, "file": str(file)}))
         return
@@ -107,6 +112,16 @@ def revoke_key(name: Annotated[str, typer.Argument(help="The key's name.")]) -> 
     file = _file()
     revoke(file, name)
     typer.echo(f"revoked {name}")
+
+
+def _fleets_of_nobody(fleets: Collection[str]) -> list[str]:
+    """Those of which the vehicle registry has no vehicle."""
+    from fleetlake.settings import Settings
+    from transforms.vehicles import load_vehicles
+
+    if not fleets:
+        return []
+    return sorted(set(fleets) - set(load_vehicles(Settings().vehicles)["fleet"].to_pylist()))
 
 
 def _file() -> Path:

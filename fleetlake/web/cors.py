@@ -8,7 +8,7 @@ from fleetlake.web.addresses import host_name
 from fleetlake.web.asked import Asked
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-EXPOSED = b"ETag, Idempotency-Replayed, Link, Retry-After, X-Request-Id"
+EXPOSED = b"ETag, Idempotency-Replayed, Link, Retry-After, X-Next-Cursor, X-Request-Id"
 ALLOWED_METHODS = b"GET, HEAD, POST"
 ALLOWED_HEADERS = (
     b"Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID"

@@ -149,7 +149,7 @@ def operation(sources: Sequence[str], *, has_path: bool) -> dict[str, Any]:
         "name": "vehicle",
         "in": "query",
         "schema": {"type": "string", "minLength": 1, "maxLength": DEFAULT_LIMITS.vehicle_chars},
-        "description": "for sources whose events do not name their vehicle",
+        "description": "for sources whose events do not name their vehicle; others take their own",
     }
     key = {
         "name": KEY_HEADER,

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from contracts.decode import SMALL, RawBatch
+from contracts.envelope import NO_KEY
 from contracts.explain import Explainer
 from contracts.model import Contract
 from contracts.registry import Registry
@@ -69,7 +70,7 @@ class Source:
             result = self._decoder.decode_one(payload, now_ms, key, headers)
             if isinstance(result, Rejected):
                 fields = self._explained(payload, now_ms, headers)
-                problems.append(EventProblem(index, result.reason, result.detail, fields))
+                problems.append(EventProblem(index, result.reason, _told(result.detail), fields))
             else:
                 events.append(self._event(index, payload, headers, result, now_ms))
         return events, problems
@@ -102,7 +103,7 @@ class Source:
                 fields = self._explained(payload, now_ms, headers)
                 explained += 1
             if error is not None:
-                problems.append(EventProblem(index, error, details[row].as_py(), fields))
+                problems.append(EventProblem(index, error, _told(details[row].as_py()), fields))
                 continue
             vehicle = vehicles[row]
             place = (keys[row] or vehicle).encode()
@@ -117,6 +118,11 @@ class Source:
         if self._received is None:
             return ()
         return ((str(self._received.header), str(time_writer(self._received)(now_ms * 1000)).encode()),)
+
+
+def _told(detail: str) -> str:
+    """Over HTTP nobody gives a message a key: whoever sends it says the vehicle in the address."""
+    return f"{detail}: send it to an address with ?vehicle=ID" if detail == NO_KEY else detail
 
 
 def _sensors(signals: pa.ListArray) -> list[Any]:

@@ -84,3 +84,22 @@ def test_the_settings_say_where_the_file_is(
     monkeypatch.setenv("FLEETLAKE_HTTP__KEYS_FILE", str(tmp_path / "secrets" / "mine.yml"))
     run(capsys, "add", "dashboard", "--scope", "read")
     assert (tmp_path / "secrets" / "mine.yml").exists()
+
+
+def test_a_fleet_that_nobody_is_of_is_told(
+    data_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is made all the same: the registry may come later, or be on another machine."""
+    registry = data_dir / "vehicles.csv"
+    registry.write_text("vehicle_id,fleet\nN1,north\n")
+    monkeypatch.setenv("FLEETLAKE_VEHICLES", str(registry))
+    capsys.readouterr()
+    assert cli.run(["keys", "add", "known", "--scope", "read", "--fleet", "north"]) == 0
+    assert "registry" not in capsys.readouterr().err
+    assert cli.run(["keys", "add", "odd", "--scope", "read", "--fleet", "nroth", "--fleet", "north"]) == 0
+    told = capsys.readouterr()
+    assert "no vehicle is of the fleet nroth in the vehicle registry" in told.err
+    assert KeyRing(data_dir / "keys.yml").principal(told.out.strip()) is not None
+    monkeypatch.delenv("FLEETLAKE_VEHICLES")
+    assert cli.run(["keys", "add", "none", "--scope", "read", "--fleet", "north"]) == 0
+    assert "FLEETLAKE_VEHICLES" in capsys.readouterr().err

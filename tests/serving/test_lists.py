@@ -113,6 +113,7 @@ def test_alerts_are_listed_newest_first(own: Scene, mongo_settings: MongoSetting
             "resolved_us": None if number < 6 else 1_773_144_000_000_009,
             "value": 200.0,
             "summary": "faster than 180 km/h",
+            "severity": "critical",
         }
         for number in range(9)
     ]
@@ -131,6 +132,7 @@ def test_alerts_are_listed_newest_first(own: Scene, mongo_settings: MongoSetting
         "rule": "too_fast",
         "vehicle_id": "S1",
         "state": "resolved",
+        "severity": "critical",
         "opened_time": "2026-03-10T12:00:00.000002Z",
         "resolved_time": "2026-03-10T12:00:00.000009Z",
         "value": 200.0,

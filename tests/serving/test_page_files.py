@@ -25,5 +25,9 @@ def test_a_page_is_its_index_and_its_parts(tmp_path: Path) -> None:
     files = page_files(tmp_path)
     assert files is not None
     with running(Starlette(routes=[Mount("/", files)])) as address, httpx.Client(base_url=address) as client:
-        assert client.get("/").text == "<h1>fleet</h1>"
-        assert client.get("/assets/page.js").status_code == 200
+        index = client.get("/")
+        assert (index.text, index.headers["cache-control"]) == ("<h1>fleet</h1>", "no-cache")
+        part = client.get("/assets/page.js")
+        assert part.status_code == 200
+        assert "immutable" in part.headers["cache-control"]
+        assert client.get("/assets/gone.js").status_code == 404

@@ -9,6 +9,7 @@ from contracts.times import iso_text
 from serving.cursor import Seal
 from serving.marks import TripKey, trip_id, trip_key
 from serving.parameters import Box, Windows, box_of, moment_of, time_of
+from tests.serving.scene import Api
 
 NOON_US = 1_773_144_000_000_000
 DAY_US = 86_400_000_000
@@ -120,3 +121,27 @@ def test_what_is_no_id_of_a_trip_is_none(text: str) -> None:
     """And no error."""
     key = trip_key(text)
     assert key is None or trip_id(key) == text
+
+
+def test_a_parameter_that_no_route_has_is_refused_by_every_route(fleet: Api) -> None:
+    """By name, and with those that there are: a typing error must not widen the answer."""
+    paths = fleet.get("/openapi.json").json()["paths"]
+    for path, operations in paths.items():
+        place = path.replace("{vehicle_id}", "N1").replace("{trip_id}", "N1")
+        (method,) = operations
+        answer = fleet.request(method, place, params={"vehcile": "N1"}, json={"sql": "select 1"})
+        assert answer.status_code == 400, path
+        (error,) = answer.json()["errors"]
+        assert (error["in"], error["name"]) == ("query", "vehcile")
+        names = [each["name"] for each in operations[method].get("parameters", ()) if each["in"] == "query"]
+        assert all(name in error["problem"] for name in names), path
+    assert len(paths) > 15
+
+
+def test_a_parameter_may_come_once(fleet: Api) -> None:
+    """Which of two is meant is not guessed at; a parameter of another route is none of this one."""
+    for path in ("/anomalies?vehicle=N1&vehicle=N2", "/data?vehicle=N1", "/latest?vehicle=N1"):
+        answer = fleet.get(path)
+        assert answer.status_code == 400, path
+        assert answer.json()["errors"][0]["name"] == "vehicle"
+    assert fleet.get("/latest?car_id=N1").status_code == 200

@@ -104,11 +104,14 @@ def test_a_cursor_of_others_shows_no_more_than_without_it(fleet: Api) -> None:
 def test_a_key_that_may_not_read_reads_nothing(fleet: Api, scopes: str) -> None:
     """Of all routes of the document, /sql has a scope of its own."""
     paths = fleet.get("/openapi.json").json()["paths"]
-    for path in paths:
+    needed = {"signal": "speed", "car_id": "N1"}
+    for path, operations in paths.items():
         if path == "/sql":
             continue
+        known = {each["name"] for each in operations["get"].get("parameters", ())}
+        given = {name: value for name, value in needed.items() if name in known}
         filled = path.replace("{vehicle_id}", "N1").replace("{trip_id}", "1.TjE")
-        answer = fleet.get(filled, params={"signal": "speed", "car_id": "N1"}, headers={"x-scopes": scopes})
+        answer = fleet.get(filled, params=given, headers={"x-scopes": scopes})
         assert answer.status_code == 403, path
     assert fleet.post("/sql", json={"sql": "select 1"}, headers={"x-scopes": "read"}).status_code == 403
 

@@ -229,3 +229,24 @@ def test_a_body_that_is_no_question_is_refused(asked: Api, body: bytes) -> None:
     """By name, where a field is wrong."""
     answer = asked.post("/sql", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
+
+
+def test_what_is_no_json_is_told_so(asked: Api) -> None:
+    """By its type, and by the place where it ends to be any."""
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonl", None):
+        headers = {} if kind is None else {"content-type": kind}
+        answer = asked.post("/sql", content=b'{"sql": "select 1"}', headers=headers)
+        assert (answer.status_code, kind) == (415, kind)
+    broken = asked.post("/sql", content=b"{", headers={"content-type": "application/json; charset=utf-8"})
+    assert broken.status_code == 400
+    assert broken.json()["detail"] == "the body cannot be taken as it is"
+    (error,) = broken.json()["errors"]
+    assert (error["in"], error["name"]) == ("body", "")
+    assert "no JSON" in error["problem"]
+    assert "character 1" in error["problem"]
+
+
+def test_a_question_is_not_asked_by_get(asked: Api) -> None:
+    """Which would put it into logs and histories."""
+    answer = asked.get("/sql")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")

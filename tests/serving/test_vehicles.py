@@ -38,7 +38,9 @@ def test_a_state_at_a_moment_comes_from_the_history(fleet: Api) -> None:
     assert speed("2026-03-09T17:00:00Z") == 200.0
     assert speed("2026-03-10T12:59:59Z") == 0.0
     assert speed("2026-03-10T13:00:00Z") == 191.0
-    assert fleet.get("/vehicles/N2/state", params={"at": "2026-03-01T00:00:00Z"}).status_code == 404
+    before = fleet.get("/vehicles/N2/state", params={"at": "2026-03-01T00:00:00Z"})
+    assert before.status_code == 404
+    assert "nothing is known of this vehicle by 2026-03-01T00:00:00.000Z" in before.json()["detail"]
 
 
 def test_of_two_values_of_one_moment_the_state_at_it_has_the_greater(own: Scene) -> None:

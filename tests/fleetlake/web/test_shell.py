@@ -200,6 +200,7 @@ def test_pages_of_an_allowed_origin_may_ask_and_no_other(tmp_path: Path, reader_
     assert "access-control-allow-credentials" not in answer.headers
 
     answer = interface.ask("GET", STATE, key=reader_key, headers={"origin": "https://fleet.example.com"})
+    assert "X-Next-Cursor" in answer.headers["access-control-expose-headers"]
     assert answer.headers["access-control-allow-origin"] == "https://fleet.example.com"
     assert answer.headers["cross-origin-resource-policy"] == "cross-origin"
     for other in ("https://fleet.example.com.evil.com", "http://fleet.example.com", "null", "*"):

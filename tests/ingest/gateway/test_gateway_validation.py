@@ -69,7 +69,21 @@ def test_a_reading_that_its_source_can_do_without_is_told_and_not_a_problem(coun
 def test_a_clock_that_is_ahead_is_refused_here_as_there() -> None:
     """By the gateway's own clock, which stands in for Kafka's."""
     event = reading() | {"timestamp": "2026-03-01T00:05:01Z"}
-    assert [problem.reason for problem in validated(event).problems] == ["future_time"]
+    for found in (validated(event), validated(*[event] * 40)):
+        assert {problem.reason for problem in found.problems} == {"future_time"}
+        assert "Kafka" not in found.problems[0].detail
+        assert "more than 300 s after the message arrived" in found.problems[0].detail
+
+
+def test_a_time_without_a_zone_is_told_to_lack_it() -> None:
+    """As what it is, and not as no time at all; what is none stays so."""
+    for count in (1, 40):
+        problem = validated(*[reading() | {"timestamp": "2026-02-28T10:00:00"}] * count).problems[0]
+        assert problem.reason == "bad_time"
+        assert "has no time zone" in problem.detail
+        assert "has no time zone" in problem.fields[0].detail
+    (problem,) = validated(reading() | {"timestamp": "2026-02-30T10:00:00"}).problems
+    assert "has no time zone" not in problem.detail
 
 
 def test_a_vehicle_beside_the_events_is_their_key() -> None:
@@ -77,7 +91,10 @@ def test_a_vehicle_beside_the_events_is_their_key() -> None:
     row = {"Date": "03/29/2021", "Time": "11:13:45", "Soc": "80.5"}
     [event] = validated(row, vehicle="T1").events
     assert (event.source, event.key, event.vehicle_id) == ("twizy", b"T1", "T1")
-    assert [problem.reason for problem in validated(row, source="twizy").problems] == ["missing_field"]
+    for count in (1, 40):
+        problem = validated(*[row] * count, source="twizy").problems[0]
+        assert problem.reason == "missing_field"
+        assert "?vehicle=ID" in problem.detail
 
 
 def test_the_time_of_receipt_is_the_gateways_where_it_stands_in_a_header() -> None:
