@@ -27,9 +27,8 @@ def parse_object(payload: bytes | None, limits: Limits) -> ParsedObject | Refuse
     """Never raises on input."""
     if payload is None:
         return Refused(Reason.MALFORMED_JSON, "the payload is null")
-    if len(payload) > limits.message_bytes:
-        size = f"{len(payload)} bytes, at most {limits.message_bytes}"
-        return Refused(Reason.TOO_LARGE, f"the message has {size}")
+    if refused := too_large(payload, limits):
+        return refused
     if _deeper_than(payload, limits.depth):
         return Refused(Reason.TOO_LARGE, f"objects and arrays are nested deeper than {limits.depth}")
     try:
@@ -41,6 +40,14 @@ def parse_object(payload: bytes | None, limits: Limits) -> ParsedObject | Refuse
     if not isinstance(root, dict):
         return Refused(Reason.NOT_AN_OBJECT, f"the message is {kind_of(root)}, not an object")
     return ParsedObject(root, duplicates)
+
+
+def too_large(payload: bytes, limits: Limits) -> Refused | None:
+    """What is wrong with a message of so many bytes, before anybody reads them; None where nothing is."""
+    if len(payload) <= limits.message_bytes:
+        return None
+    size = f"{len(payload)} bytes, at most {limits.message_bytes}"
+    return Refused(Reason.TOO_LARGE, f"the message has {size}")
 
 
 def kind_of(value: object) -> str:

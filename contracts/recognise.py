@@ -17,7 +17,12 @@ MOST_REMEMBERED: Final = 4_096
 """Combinations of field names; a fleet has a handful, and a storm of names must not grow a process."""
 
 MOST_NAMES: Final = 256
-"""Of one combination that is remembered."""
+MOST_CHARS: Final = 4_096
+"""Of one combination that is remembered: names may be as long as a message."""
+
+NAME_WEIGHT: Final = 64
+MOST_WEIGHT: Final = 4 * 1024 * 1024
+"""Of all that is remembered: the characters, and for each name what an empty text costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class Recogniser:
     def __init__(self, contracts: Iterable[Contract]) -> None:
         self._forms = [_form(contract) for contract in contracts]
         self._known: dict[tuple[bool, tuple[str, ...]], Contract | Refused] = {}
+        self._weight = 0
 
     def recognise(self, names: Iterable[str], *, has_vehicle: bool = False) -> Contract | Refused:
         """The one source whose messages have these fields; `has_vehicle`: the vehicle is told beside them."""
@@ -51,14 +57,20 @@ class Recogniser:
         found = self._known.get(asked)
         if found is None:
             found = self._among(frozenset(asked[1]), has_vehicle)
-            if len(asked[1]) <= MOST_NAMES:
-                self._remember(asked, found)
+            self._remember(asked, found)
         return found
 
     def _remember(self, asked: tuple[bool, tuple[str, ...]], found: Contract | Refused) -> None:
-        if len(self._known) >= MOST_REMEMBERED:
+        names = asked[1]
+        chars = sum(map(len, names))
+        if len(names) > MOST_NAMES or chars > MOST_CHARS:
+            return
+        weight = chars + NAME_WEIGHT * (len(names) + 1)
+        if len(self._known) >= MOST_REMEMBERED or self._weight + weight > MOST_WEIGHT:
             self._known.clear()
+            self._weight = 0
         self._known[asked] = found
+        self._weight += weight
 
     def _among(self, names: frozenset[str], has_vehicle: bool) -> Contract | Refused:
         """A message of which something is missing is still its source's, which can say what."""

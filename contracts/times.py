@@ -14,6 +14,7 @@ _ISO: Final = re.compile(
     r"(?:([Zz])|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?",
 )
 _DATE: Final = re.compile(r"([0-9]{1,4})[/.-]([0-9]{1,2})[/.-]([0-9]{1,4})")
+_LONGEST_DATE: Final = len("0000/00/0000")
 _CLOCK: Final = re.compile(r"([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,12}))?")
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{0,30})?(?:[eE][+-]?[0-9]{1,3})?")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,8 +44,8 @@ def lacks_only_a_zone(raw: Any, formats: tuple[TimeFormat, ...], zone: str | Non
 
 def read_columns(date: Any, clock: Any, columns: TimeColumns) -> int | None:
     """A local date and time of day; None where the calendar has no such day."""
-    if not isinstance(date, str) or not isinstance(clock, str):
-        return None
+    if not isinstance(date, str) or not isinstance(clock, str) or len(date) > _LONGEST_DATE:
+        return None  # what is remembered below is never as long as a message
     match = _CLOCK.fullmatch(clock)
     if match is None:
         return None

@@ -18,6 +18,10 @@ from contracts.errors import ContractError
 Model = TypeVar("Model", bound=BaseModel)
 KeyPath = tuple[str | int, ...]
 
+MOST_REPEATED: Final = 100_000
+"""Values that a file may have by aliases beside those that are written in it. Nobody needs so many, and a few
+lines of aliases of aliases are billions."""
+
 _MISSING: Final = "this key is missing"
 _MEANT: Final = re.compile(r"did you mean `(.*)`\?")
 
@@ -31,8 +35,11 @@ class Document:
 
     @property
     def data(self) -> Any:
-        """Plain dicts, lists and scalars."""
-        return _plain(self.root)
+        """Plain dicts, lists and scalars. ContractError where aliases make too much of them."""
+        try:
+            return _Plain(self.file).of(self.root)
+        except RecursionError:
+            raise _too_deep(self.file) from None
 
     def line(self, key_path: KeyPath) -> int:
         """Line (from 1) of the deepest part of the path that is in the file."""
@@ -117,25 +124,52 @@ def read_document(file: Path) -> Document:
         raise ContractError(file, line, "", f"is not valid YAML: {problem}", "correct the line") from error
     except YAMLError as error:
         raise ContractError(file, 1, "", f"is not valid YAML: {error}", "correct it") from error
+    except RecursionError:
+        raise _too_deep(file) from None
+    except ValueError as error:
+        problem = f"holds a number or a date that is none: {error}"
+        raise ContractError(file, 0, "", problem, "correct it, or put it in quotes") from error
 
 
-def _plain(node: Any) -> Any:
-    """ruamel's round-trip types without their positions."""
-    match node:
-        case Mapping():
-            return {_plain(key): _plain(value) for key, value in node.items()}
-        case list():
-            return [_plain(item) for item in node]
-        case bool() | None:
-            return node
-        case int():
-            return int(node)
-        case float():
-            return float(node)
-        case str():
-            return str(node)
-        case _:
-            return node if not hasattr(node, "value") else node.value
+class _Plain:
+    """ruamel's round-trip types without their positions, and each alias with what it stands for."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: set[int] = set()
+        self._repeated = 0
+
+    def of(self, node: Any) -> Any:
+        match node:
+            case Mapping():
+                self._count(node)
+                return {self.of(key): self.of(value) for key, value in node.items()}
+            case list():
+                self._count(node)
+                return [self.of(item) for item in node]
+            case bool() | None:
+                return node
+            case int():
+                return int(node)
+            case float():
+                return float(node)
+            case str():
+                return str(node)
+            case _:
+                return node if not hasattr(node, "value") else node.value
+
+    def _count(self, node: Mapping[Any, Any] | list[Any]) -> None:
+        """What is met again is there by an alias; a file without any may be as large as it is."""
+        if id(node) in self._seen:
+            self._repeated += 1 + len(node)
+            if self._repeated > MOST_REPEATED:
+                problem = f"has more than {MOST_REPEATED} values by aliases"
+                raise ContractError(self._file, 0, "", problem, "write out what is meant")
+        self._seen.add(id(node))
+
+
+def _too_deep(file: Path) -> ContractError:
+    return ContractError(file, 0, "", "is nested too deeply", "write it flatter")
 
 
 def _dotted(key_path: KeyPath) -> str:

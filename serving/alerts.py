@@ -11,7 +11,7 @@ from serving.answers import document
 from serving.cursor import Place
 from serving.parameters import Cursor, Limit, OneVehicle
 from serving.shapes import Page, Shape, statuses
-from serving.site import Site, reader
+from serving.site import Site, note_positions, reader
 
 
 class AlertRow(Shape):
@@ -55,7 +55,10 @@ def routes(site: Site) -> APIRouter:
         )
         last: Place = [found[rows - 1].opened_us, found[rows - 1].alert_id] if len(found) > rows else []
         following = site.seal.cursor(listing, last) if last else None
-        return document(request, {"alerts": [_row(each) for each in found[:rows]], "next_cursor": following})
+        shown = found[:rows]
+        # The value of an alert of an area is where the vehicle was, and a summary may repeat it.
+        note_positions(request, {each.vehicle_id for each in shown if each.vehicle_id is not None})
+        return document(request, {"alerts": [_row(each) for each in shown], "next_cursor": following})
 
     return router
 

@@ -101,7 +101,8 @@ def _asked_for(value: str | None, now: datetime) -> float | None:
         return min(float(value), LONGEST_ASKED_S)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(0.0, (moment - now).total_seconds()), LONGEST_ASKED_S)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = (moment - now).total_seconds()
+    except (ValueError, OverflowError):
+        return None  # what is no date, and what no calendar has
+    return min(max(0.0, seconds), LONGEST_ASKED_S)

@@ -3,16 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import msgspec
 
 from broker.errors import MessageTooLarge
 from broker.record import Written
-from contracts.access import Principal, Vehicles
+from contracts.access import Vehicles
 from contracts.problem import Kind, Problem
 from contracts.reasons import Reason
-from ingest.gateway.body import events_of
+from ingest.gateway.bodies import Asked, Bodies
 from ingest.gateway.documents import EventProblem, Receipt, answer, nothing_taken
 from ingest.gateway.grouping import Grouping
 from ingest.gateway.keyed import Keyed, claim_id, request_digest
@@ -20,18 +19,8 @@ from ingest.gateway.metrics import GatewayMetrics
 from ingest.gateway.sending import GRACE_SECONDS, RETRY_AFTER, Outcome, Sending
 from ingest.gateway.settings import GatewaySettings
 from ingest.gateway.sources import Event
-from ingest.gateway.validate import Validated, Validator
+from ingest.gateway.validate import Validated
 from lake.idempotency_model import Given
-
-
-class Asked(NamedTuple):
-    """A request as it was understood: its body is unpacked."""
-
-    principal: Principal
-    body: bytes
-    source: str | None = None
-    vehicle: str | None = None
-    key: str | None = None
 
 
 class Gateway:
@@ -40,21 +29,19 @@ class Gateway:
     def __init__(
         self,
         settings: GatewaySettings,
-        validator: Validator,
+        bodies: Bodies,
         sending: Sending,
         grouping: Grouping,
         metrics: GatewayMetrics,
     ) -> None:
-        self.settings, self.sources = settings, validator.names
-        self._validator, self._sending, self._grouping = validator, sending, grouping
+        self.settings, self.sources = settings, bodies.sources
+        self._bodies, self._sending, self._grouping = bodies, sending, grouping
         self._metrics = metrics
 
     async def take(self, asked: Asked, vehicles: Vehicles) -> tuple[Given, bool]:
         """The answer, and whether it was given before. A Problem where nothing, or not everything that is
         valid, was taken."""
-        payloads, is_single = events_of(asked.body, self.settings)
-        valid = self._validator.validate(payloads, asked.source, asked.vehicle)
-        valid = self._validator.restrict(valid, asked.principal, vehicles)
+        valid, is_single = await self._bodies.read(asked, vehicles)
         if not valid.events:
             raise nothing_taken(valid.problems, is_single=is_single)
         if asked.key is not None:

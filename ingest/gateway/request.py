@@ -9,8 +9,8 @@ from fastapi import Request
 from contracts.access import Scope
 from contracts.limits import DEFAULT_LIMITS
 from contracts.problem import Kind, Problem
+from ingest.gateway.bodies import Asked
 from ingest.gateway.body import unpacked
-from ingest.gateway.gateway import Asked
 
 KEY_HEADER: Final = "Idempotency-Key"
 KEY: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")

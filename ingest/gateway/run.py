@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from broker.polled import PolledProducer
 from broker.settings import KafkaSettings
 from contracts.registry import Registry
+from ingest.gateway.bodies import Bodies
 from ingest.gateway.claiming import Claiming
 from ingest.gateway.gateway import Gateway
 from ingest.gateway.grouping import Grouping
@@ -65,9 +67,9 @@ def opened(
             with (
                 PolledProducer(kafka, give_up_s=seconds) as producer,
                 Grouping(groups, claiming.settle_all, settings, log) as grouping,
+                Bodies(settings, partial(Validator, registry, clock, metrics.rejected)) as bodies,
             ):
-                validator = Validator(registry, clock, metrics.rejected)
                 sending = Sending(producer, settings, metrics)
-                yield Gateway(settings, validator, sending, grouping, metrics)
+                yield Gateway(settings, bodies, sending, grouping, metrics)
     finally:
         claims.close()

@@ -29,7 +29,8 @@ class GatewaySettings(BaseModel):
         64 * 1024 * 1024,
         ge=1024,
         le=96 * 1024 * 1024,
-        description="bytes of those events, at most: the Kafka client's own queue has 128 MiB",
+        description="bytes of those events, at most, and of large requests that are still to be read: "
+        "the Kafka client's own queue has 128 MiB",
     )
     acknowledge_seconds: float = Field(
         10.0,

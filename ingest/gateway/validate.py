@@ -8,7 +8,7 @@ import msgspec
 
 from contracts.access import Principal, Vehicles
 from contracts.model import Contract
-from contracts.parse import parse_object
+from contracts.parse import parse_object, too_large
 from contracts.recognise import Recogniser
 from contracts.registry import Registry
 from contracts.result import Refused
@@ -95,6 +95,8 @@ class Validator:
         return rows
 
     def _recognised(self, payload: bytes, *, has_vehicle: bool) -> Contract | Refused:
+        if refused := too_large(payload, self._registry.limits):
+            return refused
         try:
             names = _NAMES.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -1,5 +1,6 @@
 """A wrong contract file is refused with line, key, and what to do; a right one is all that a fleet needs."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from contracts.errors import ContractError
 from contracts.load import load_catalog, load_contract, load_registry
 from contracts.result import Decoded
+from contracts.yaml_file import read_document
 
 CATALOG = load_catalog()
 
@@ -130,6 +132,40 @@ def test_a_file_that_is_no_contract_is_refused(tmp_path: Path, content: bytes) -
     path.write_bytes(content)
     with pytest.raises(ContractError):
         load_contract(path, CATALOG)
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n" for before, name in pairwise("abcdefghij")
+)
+"""Half a kilobyte, and ten billion values."""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (LAUGHS, "more than 100000 values by aliases"),
+        ("name: " + "[" * 500 + "]" * 500, "nested too deeply"),
+        ("name: " + "9" * 5_000, "a number or a date that is none"),
+        ("name: 2026-99-99", "a number or a date that is none"),
+    ],
+)
+def test_a_file_that_would_be_too_much_is_refused(tmp_path: Path, content: str, said: str) -> None:
+    """However small it is, by its name and without a traceback."""
+    path = tmp_path / "odd.yml"
+    path.write_text(content)
+    with pytest.raises(ContractError, match=said):
+        load_contract(path, CATALOG)
+
+
+def test_aliases_that_are_few_are_what_they_stand_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a file without any may have as many values as it has."""
+    monkeypatch.setattr("contracts.yaml_file.MOST_REPEATED", 10)
+    path = tmp_path / "many.yml"
+    path.write_text("a: &a [1, 2]\nb: [*a, *a]\nc: [" + "1, " * 50 + "1]\n")
+    data = read_document(path).data
+    assert (data["b"], len(data["c"])) == ([[1, 2], [1, 2]], 51)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from contracts.times import iso_text, read_columns, read_time
 from contracts.vector.times import read_times
 from contracts.write_times import time_writer, write_columns
 from tests.contracts import wire
+from tests.memory import growth
 
 NOON = 1_753_223_445_000_000
 """2025-07-22T22:30:45Z"""
@@ -189,6 +190,14 @@ def test_local_date_and_time_in_two_columns(date: str, clock: str, utc: str) -> 
 def test_what_no_calendar_has_is_no_time(date: Any, clock: Any) -> None:
     """Such as the months that the Twizy's logger wrote."""
     assert read_columns(date, clock, MOROCCO) is None
+
+
+def test_a_date_as_long_as_a_message_is_no_date_and_not_kept() -> None:
+    """However many of them come."""
+    with growth() as kept:
+        for number in range(40):
+            assert read_columns(f"{number:02d}/02/2021" + "x" * 200_000, "11:13:45", MOROCCO) is None
+        assert kept() < 1_000_000
 
 
 @given(st.integers(946_684_800_000_000, 9_214_646_400_000_000 - 1))

@@ -124,6 +124,11 @@ def test_alerts_are_listed_newest_first(own: Scene, mongo_settings: MongoSetting
         still = client_of_api.rows("/alerts", "alerts", state="open", limit=4)
         one = client_of_api.rows("/alerts", "alerts", vehicle="N1")
         assert client_of_api.get("/alerts", params={"state": "closed"}).status_code == 400
+        client_of_api.somebody.positions.clear()
+        client_of_api.get("/alerts", params={"limit": 2})
+        client_of_api.get("/alerts?limit=2&vehicle=N1")
+        noted = [list(each) for each in client_of_api.somebody.positions]
+    assert noted == [["N1", "S1"], ["N1"]], "an alert of an area says where its vehicle was"
     assert [row["alert_id"] for row in found] == [f"alert-{number}" for number in range(8, -1, -1)]
     assert len(still) == 6
     assert {row["vehicle_id"] for row in one} == {"N1"}

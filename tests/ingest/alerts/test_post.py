@@ -107,6 +107,13 @@ def test_no_proxy_of_the_environment_is_taken(hook: HookServer, monkeypatch: pyt
         (format_datetime(NOW - timedelta(days=1), usegmt=True), 0.0),
         ("soon", None),
         ("-1", None),
+        ("9" * 400, LONGEST_ASKED_S),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 99999999999999999999 Jan 2026 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),
+        ("Mon, 01 Jan 10000 00:00:00 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Mon, 01 Jan 9999 23:59:59 -2359", LONGEST_ASKED_S),
         (None, None),
     ],
 )

@@ -14,6 +14,7 @@ from ingest.gateway.documents import FORBIDDEN_VEHICLE
 from ingest.gateway.validate import Validated, Validator
 from tests.contracts import wire
 from tests.ingest.gateway.site import FLEETS, NORTH, NOW, reading, snapshot
+from tests.memory import growth
 
 REGISTRY = load_registry()
 VALIDATOR = Validator(REGISTRY, lambda: NOW)
@@ -113,6 +114,18 @@ def test_vehicles_of_other_fleets_are_refused() -> None:
     assert [problem.reason for problem in kept.problems] == [*[FORBIDDEN_VEHICLE] * 2, "unknown_source"]
     nobody = Principal("nobody", ANYBODY.scopes, frozenset())
     assert VALIDATOR.restrict(found, nobody, FLEETS).events == []
+
+
+def test_what_is_too_large_is_refused_before_its_names_are_read() -> None:
+    """Nothing of it stays, and of what is just small enough little does."""
+    limit = REGISTRY.limits.message_bytes
+    with growth() as kept:
+        for number in range(40):
+            [problem] = validated(b'{"%04d%s": 1}' % (number, b"a" * limit)).problems
+            assert problem.reason == "too_large"
+            [problem] = validated(b'{"%04d%s": 1}' % (number, b"a" * (limit - 100))).problems
+            assert problem.reason == "unknown_source"
+        assert kept() < 2_000_000
 
 
 def test_refusals_are_counted_by_source_and_reason() -> None:
