@@ -19,7 +19,6 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from lake.errors import LakeError, QueryFailed, QueryRefused
-from lake.functions import OF_THE_INSIDE
 from lake.live import LIVE, LiveSelect
 from lake.locations import locations
 from lake.query import Warehouse
@@ -54,7 +53,7 @@ class TooMuch(Exception):
 def run(order: Order, out: IO[bytes]) -> None:
     """Writes the answer, or why there is none."""
     try:
-        with Warehouse(order.settings, order.live, refused=OF_THE_INSIDE) as warehouse:
+        with Warehouse(order.settings, order.live, tables_only=True) as warehouse:
             warehouse.query(WARM_LIVE if LIVE.partition(".")[2] in order.sql.lower() else WARM).table()
             _bind(order)
             rows = warehouse.query(order.sql)
