@@ -1,6 +1,6 @@
-"""The tables that a statement asks of, where it came over the network: those of the lake's layers, and what it
-names itself. Everything else that can stand behind `from` (files, DuckDB's own views and functions, whatever
-a later version of it adds) tells of the inside, and is refused without being listed anywhere.
+"""The tables that a statement asks of, where it came over the network: those of the lake's layers, and what
+it names itself. Everything else that can stand behind `from` (files, DuckDB's own views and functions,
+whatever a later version of it adds) tells of the inside, and is refused without being listed anywhere.
 
 A name without a schema is allowed only where a `with` around it gives it a meaning: where none does, DuckDB
 would look for one of its own views, or for a file, of that name.

@@ -49,8 +49,8 @@ OF_THE_INSIDE: Final = frozenset(
         "pg_get_viewdef",
     }
 )
-"""Functions of values that tell where the lake lies, how it is reached and what this process is: for those who
-run it, and not for who asks over the network, who may ask of the lake's tables alone (`lake/asked_tables.py`).
+"""Functions of values that tell where the lake lies, how it is reached and what this process is: for those
+who run it, and not for who asks over the network, of the lake's tables alone (`lake/asked_tables.py`).
 Every macro of DuckDB's that has a SELECT of its own is one."""
 OF_DELTA: Final = "delta_"
 """How the extension's own functions begin, which read any folder and ask any host."""

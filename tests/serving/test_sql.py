@@ -168,7 +168,7 @@ def test_an_attempt_to_get_out_is_no_question(
 
 
 QUESTIONS = [
-    "with a as (select source from bronze.events), b as (from a) select count(*) from b join a using (source)",
+    "with a as (select source from bronze.events), b as (from a) from b join a using (source) limit 1",
     "with recursive t as (select 1 as n union all select n + 1 from t where n < 5) select max(n) from t",
     "select (with b as (select 1 as x) select max(x) from b), unnest([1, 2]) from range(2)",
     'with "odd name.json" as (select 1 as x) from "odd name.json"',
@@ -246,6 +246,22 @@ def test_two_bombs_of_each_kind_end_in_their_own_processes(asked: Api) -> None:
         each for each in psutil.Process().children(recursive=True) if "lake.query_child" in each.cmdline()
     ]
     assert left == []
+
+
+def test_an_answer_that_grows_by_its_form_is_bound(fleet_settings: Settings) -> None:
+    """It is written by the process of the question: names that each row says again, and values that are one
+    byte each until they are text, are none of the memory of the API."""
+    named = "select 1 as nnn from range(1000) a, range(90) b".replace("nnn", "n" * 19_000)
+    listed = ", e" * 800
+    wide = "select e{0} from (select 'xxx'::enum('xxx') as e from range(1000))".format(listed)
+    wide = wide.replace("xxx", "x" * 5000)
+    few = QUICK.model_copy(update={"sql_rows": 100_000, "sql_answer_mib": 8})
+    before = psutil.Process().memory_info().rss
+    with api(fleet_settings.model_copy(update={"serving": few})) as client:
+        for sql in (named, wide):
+            answer = client.post("/sql", json={"sql": sql})
+            assert answer.status_code == 400, answer.text[:300]
+    assert psutil.Process().memory_info().rss - before < 100 * 2**20
 
 
 def test_a_question_that_takes_too_long_is_ended(fleet_settings: Settings) -> None:
