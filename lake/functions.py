@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from duckdb import DuckDBPyConnection
 
+from lake.asked_tables import check_tables
 from lake.errors import QueryRefused
 
 WRITING: Final = {
@@ -39,42 +40,18 @@ REFUSED: Final = WRITING | PAST_THE_SANDBOX | CARRYING_SQL
 OF_THE_INSIDE: Final = frozenset(
     {
         "current_setting",
-        "duckdb_connection_count",
-        "duckdb_connections",
-        "duckdb_databases",
-        "duckdb_extensions",
-        "duckdb_external_file_cache",
-        "duckdb_log_contexts",
-        "duckdb_logs",
-        "duckdb_logs_parsed",
-        "duckdb_prepared_statements",
-        "duckdb_secret_types",
-        "duckdb_secrets",
-        "duckdb_settings",
-        "duckdb_temporary_files",
-        "duckdb_variables",
-        "duckdb_views",
+        "format_type",
+        "get_block_size",
         "getenv",
         "getvariable",
-        "glob",
-        "pragma_database_list",
-        "pragma_last_profiling_output",
-        "pragma_platform",
-        "pragma_user_agent",
-        "pg_views",
-        "read_blob",
-        "read_text",
-        "sniff_csv",
-        "sqlite_master",
-        "sqlite_schema",
-        "sqlite_temp_master",
-        "sqlite_temp_schema",
-        "views",
-        "which_secret",
+        "json_serialize_plan",
+        "pg_get_constraintdef",
+        "pg_get_viewdef",
     }
 )
-"""What tells where the lake lies, how it is reached and what this process is: for those who run it, and
-not for who asks over the network."""
+"""Functions of values that tell where the lake lies, how it is reached and what this process is: for those
+who run it, and not for who asks over the network, of the lake's tables alone (`lake/asked_tables.py`).
+Every macro of DuckDB's that has a SELECT of its own is one."""
 OF_DELTA: Final = "delta_"
 """How the extension's own functions begin, which read any folder and ask any host."""
 
@@ -84,22 +61,21 @@ def is_refused(name: str) -> bool:
     return name.lower() in REFUSED or name.lower().startswith(OF_DELTA)
 
 
-def check_functions(cursor: DuckDBPyConnection, sql: str, refused: Collection[str] = ()) -> None:
-    """Raises QueryRefused where a reading statement, which DuckDB has parsed already, calls one of them,
-    or of those that are `refused` besides, or cannot be looked through."""
+def check_functions(cursor: DuckDBPyConnection, sql: str, only: Collection[str] | None = None) -> None:
+    """Raises QueryRefused where a reading statement, which DuckDB has parsed already, calls one of them, or
+    cannot be looked through; where it may ask `only` about tables, whose names are for the message, also
+    where it tells of the inside, and QueryFailed where it reads anything but the lake's tables."""
     (text,) = cursor.execute("select json_serialize_sql(?)", [sql]).fetchone() or ("{}",)
     tree = json.loads(text)
     if tree.get("error", True):
         problem = f"the statement cannot be looked through: {tree.get('error_message')}"
         raise QueryRefused(problem)
     for name in _named(tree, "function_name"):
-        if is_refused(name) or name.lower() in refused:
+        if is_refused(name) or (only is not None and name.lower() in OF_THE_INSIDE):
             problem = f"{name}() is not for questions: it reads or writes what is not the lake's tables"
             raise QueryRefused(problem)
-    for name in _named(tree, "table_name"):
-        if name.lower() in refused:
-            problem = f"{name} is not for questions: it tells of the platform, not of the fleet"
-            raise QueryRefused(problem)
+    if only is not None:
+        check_tables(tree, sql, only)
 
 
 def _named(node: Any, key: str) -> Iterator[str]:

@@ -61,11 +61,12 @@ class Warehouse:
     """One in-memory DuckDB whose only reachable files are the lake's, and whose only statements are reads."""
 
     def __init__(
-        self, settings: LakeSettings, live: LiveSelect | None = None, *, refused: Collection[str] = ()
+        self, settings: LakeSettings, live: LiveSelect | None = None, *, tables_only: bool = False
     ) -> None:
-        """`refused` are functions that may not be called, beside those that never may be."""
+        """With `tables_only`, questions are about the lake's tables, and told nothing of where they lie: for
+        who asks over the network."""
         self._storage: Storage = storage(settings)
-        self._live, self._refused = live, refused
+        self._live, self._tables_only = live, tables_only
         self._present: dict[str, bool] = {}
         self._unreadable: dict[str, str] = {}
         self._refreshing = threading.Lock()
@@ -90,7 +91,7 @@ class Warehouse:
         cursor = self._connection.cursor()
         try:
             cursor.execute(f"set {WAITING} = '1KB'")
-            _check_reads(cursor, sql, self._refused)
+            _check_reads(cursor, sql, [*self._names()] if self._tables_only else None)
             self._refresh(sql)
             try:
                 reader = _execute(cursor, sql, parameters)
@@ -194,7 +195,7 @@ def connect(settings: LakeSettings, live: LiveSelect | None = None) -> Warehouse
     return Warehouse(settings, live)
 
 
-def _check_reads(cursor: DuckDBPyConnection, sql: str, refused: Collection[str]) -> None:
+def _check_reads(cursor: DuckDBPyConnection, sql: str, only: Collection[str] | None) -> None:
     statements = cursor.extract_statements(sql)
     if not statements:
         problem = "there is no statement"
@@ -207,21 +208,29 @@ def _check_reads(cursor: DuckDBPyConnection, sql: str, refused: Collection[str])
         raise QueryRefused(problem)
     explained = EXPLAIN.match(statements[0].query)
     if statements[0].type == StatementType.EXPLAIN and explained:
-        _check_explained(cursor, statements[0].query[explained.end() :], refused)
+        if only is not None and "analyze" in explained[0].lower():
+            problem = "explain analyze tells which files the lake is made of: explain without it"
+            raise QueryRefused(problem)
+        _check_explained(cursor, _blank(explained[0]) + statements[0].query[explained.end() :], only)
     elif statements[0].type != StatementType.SELECT:
         problem = f"the lake is read-only here: {statements[0].type.name.lower()} is not a reading statement"
         raise QueryRefused(problem)
     else:
-        check_functions(cursor, statements[0].query, refused)
+        check_functions(cursor, statements[0].query, only)
 
 
-def _check_explained(cursor: DuckDBPyConnection, sql: str, refused: Collection[str]) -> None:
+def _check_explained(cursor: DuckDBPyConnection, sql: str, only: Collection[str] | None) -> None:
     """`explain analyze` runs what it explains."""
     try:
-        _check_reads(cursor, sql, refused)
+        _check_reads(cursor, sql, only)
     except duckdb.ParserException as error:
         problem = "explain takes one reading statement, with no comment before it"
         raise QueryRefused(problem) from error
+
+
+def _blank(text: str) -> str:
+    """As long, and with as many lines: what stands behind it keeps its place."""
+    return re.sub(r"\S", " ", text)
 
 
 def _execute(cursor: DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> pa.RecordBatchReader:

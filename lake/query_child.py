@@ -2,8 +2,9 @@
 What it may use is bound before the question is read by DuckDB, so a question that takes too much ends this
 process, and nothing else.
 
-The parent writes an `Order` (pickled) and reads one `OK` or `NO` byte: then the rows as an Arrow stream, or a
-JSON object that says why not. An answer that breaks off without Arrow's end mark is none.
+The parent writes an `Order` (pickled) and reads one `OK` or `NO` byte: then `SIZE` bytes that say how long
+the answer is, and the answer in the form that was asked for, made here within the same bounds; or a JSON object
+that says why there is none.
 """
 
 import json
@@ -11,7 +12,7 @@ import os
 import pickle
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -19,7 +20,6 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from lake.errors import LakeError, QueryFailed, QueryRefused
-from lake.functions import OF_THE_INSIDE
 from lake.live import LIVE, LiveSelect
 from lake.locations import locations
 from lake.query import Warehouse
@@ -27,6 +27,7 @@ from lake.settings import LakeSettings
 
 OK: Final = b"A"
 NO: Final = b"E"
+SIZE: Final = 8
 PAGE_BYTES: Final = resource.getpagesize()
 MIB: Final = 2**20
 WARM, WARM_LIVE = "select 1", f"select 1 from {LIVE} limit 0"  # noqa: S608 - our own name
@@ -45,6 +46,7 @@ class Order:
     cpu_seconds: int
     rows: int
     bytes: int
+    form: Callable[[pa.Table], bytes]
 
 
 class TooMuch(Exception):
@@ -54,15 +56,16 @@ class TooMuch(Exception):
 def run(order: Order, out: IO[bytes]) -> None:
     """Writes the answer, or why there is none."""
     try:
-        with Warehouse(order.settings, order.live, refused=OF_THE_INSIDE) as warehouse:
+        with Warehouse(order.settings, order.live, tables_only=True) as warehouse:
             warehouse.query(WARM_LIVE if LIVE.partition(".")[2] in order.sql.lower() else WARM).table()
             _bind(order)
             rows = warehouse.query(order.sql)
-            batches = list(_within(rows.batches, order))
-        out.write(OK)
-        with pa.ipc.new_stream(out, rows.schema) as stream:
-            for batch in batches:
-                stream.write_batch(batch)
+            found = pa.Table.from_batches(list(_within(rows.batches, order)), rows.schema)
+        answer = order.form(found)
+        if len(answer) > order.bytes:
+            raise _too_long(order)
+        out.write(OK + len(answer).to_bytes(SIZE, "big"))
+        out.write(answer)
     except (LakeError, TooMuch, MemoryError, pa.ArrowException) as error:
         out.write(NO + json.dumps(_reason(error, order)).encode())
     out.flush()
@@ -87,9 +90,12 @@ def _within(batches: Iterator[pa.RecordBatch], order: Order) -> Iterator[pa.Reco
             problem = f"the answer has more than {order.rows:,} rows: add a limit, or ask for less"
             raise TooMuch(problem)
         if size > order.bytes:
-            problem = f"the answer has more than {order.bytes:,} bytes: ask for less"
-            raise TooMuch(problem)
+            raise _too_long(order)
         yield batch
+
+
+def _too_long(order: Order) -> TooMuch:
+    return TooMuch(f"the answer has more than {order.bytes:,} bytes: ask for less")
 
 
 def _reason(error: Exception, order: Order) -> dict[str, Any]:

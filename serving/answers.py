@@ -109,14 +109,28 @@ def table(
     """Rows under a name, with `more` members around them; `convert` gives a row its form in JSON."""
     media_type = chosen_type(request, TABLE_TYPES)
     headers = {} if next_cursor is None else {NEXT: next_cursor}
-    if media_type == CSV:
-        return tagged(request, _csv(rows), f"{CSV}; charset=utf-8", cache=cache, headers=headers)
-    if media_type == ARROW:
-        return tagged(request, arrow_stream(rows), ARROW, cache=cache, headers=headers)
+    if media_type != JSON:
+        return tagged(
+            request, written(rows, media_type, name), told(media_type), cache=cache, headers=headers
+        )
     found = records(rows)
     shown = found if convert is None else [convert(row) for row in found]
     content = {**(more or {}), name: shown, "next_cursor": next_cursor}
     return tagged(request, ENCODER.encode(content), JSON, cache=cache, headers=headers)
+
+
+def written(rows: pa.Table, media_type: str, name: str) -> bytes:
+    """Rows in one of the forms of a table; in JSON under a name, as a page that is the last one."""
+    if media_type == CSV:
+        return _csv(rows)
+    if media_type == ARROW:
+        return arrow_stream(rows)
+    return ENCODER.encode({name: records(rows), "next_cursor": None})
+
+
+def told(media_type: str) -> str:
+    """The media type as an answer says it."""
+    return f"{CSV}; charset=utf-8" if media_type == CSV else media_type
 
 
 def arrow_stream(rows: pa.Table) -> bytes:
@@ -136,12 +150,14 @@ def records(rows: pa.Table) -> list[dict[str, Any]]:
 
 def unique(names: Sequence[str]) -> list[str]:
     """Names of columns, told apart: `a, a` becomes `a, a_2`."""
-    taken: dict[str, None] = {}
+    taken: dict[str, int] = {}
     for name in names:
-        number, candidate = 2, name
+        number, candidate = taken.get(name, 1), name
         while candidate in taken:
-            candidate, number = f"{name}_{number}", number + 1
-        taken[candidate] = None
+            number += 1
+            candidate = f"{name}_{number}"
+        taken[name] = number
+        taken.setdefault(candidate, 1)
     return list(taken)
 
 
@@ -152,8 +168,27 @@ def _listed(column: pa.ChunkedArray) -> list[Any]:
     try:
         values = column.to_pylist()
     except (OverflowError, ValueError, pa.ArrowException):
-        values = column.cast(pa.string()).to_pylist()
+        if not pa.types.is_nested(column.type):
+            return list(column.cast(pa.string()).to_pylist())
+        values = [_value(value) for value in column]
     return [_plain(value) for value in values] if _is_odd(column.type) else values
+
+
+def _value(value: pa.Scalar) -> Any:
+    """Of a list, struct or map, part by part: names that are there twice are told apart, as columns are."""
+    if not value.is_valid:
+        return None
+    if isinstance(value, pa.StructScalar):
+        names = unique([field.name for field in value.type])
+        return {name: _value(value[number]) for number, name in enumerate(names)}
+    if isinstance(value, pa.MapScalar):
+        return [(_value(entry["key"]), _value(entry["value"])) for entry in value.values]
+    if isinstance(value, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
+        return [_value(each) for each in value.values]
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError, pa.ArrowException):
+        return value.cast(pa.string()).as_py()
 
 
 def _is_odd(kind: pa.DataType) -> bool:

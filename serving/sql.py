@@ -2,13 +2,14 @@
 
 import asyncio
 import re
+from functools import partial
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.access import Scope
 from contracts.problem import Kind, Problem
-from serving.answers import table
+from serving.answers import FRESH, TABLE_TYPES, chosen_type, tagged, told, written
 from serving.shapes import Shape, statuses
 from serving.site import Site, note_positions
 from serving.sql_process import asked
@@ -63,6 +64,7 @@ def routes(site: Site) -> APIRouter:
             raise Problem(Kind.FORBIDDEN, "SQL sees all fleets, and the key is for some of them")
         if not site.settings.sql_enabled:
             raise Problem(Kind.FORBIDDEN, "SQL is off here (FLEETLAKE_SERVING__SQL_ENABLED)")
+        media_type = chosen_type(request, TABLE_TYPES)
         note_positions(request, None)
         try:
             await asyncio.wait_for(turns.acquire(), site.settings.sql_seconds)
@@ -71,10 +73,11 @@ def routes(site: Site) -> APIRouter:
                 Kind.UNAVAILABLE, "too many queries are under way: ask again", headers={"Retry-After": "5"}
             ) from None
         try:
-            found = await asked(site, statement.sql, request.is_disconnected)
+            form = partial(written, media_type=media_type, name="rows")
+            body = await asked(site, statement.sql, form, request.is_disconnected)
+            return await asyncio.to_thread(tagged, request, body, told(media_type), cache=FRESH)
         finally:
             turns.release()
-        return await asyncio.to_thread(table, request, "rows", found)
 
     @router.get("/sql", include_in_schema=False)
     async def no_question() -> Response:

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from contracts.problem import Kind, Problem
-from lake.query_child import MIB, NO, OK, Order
+from lake.query_child import MIB, NO, OK, SIZE, Order
 from serving.asking import LOOK_SECONDS, ClientGone
 from serving.settings import ServingSettings
 from serving.site import Site
@@ -35,23 +35,25 @@ SPILL = "1GiB"
 """On disk, beside the memory."""
 
 FRAMING = MIB
-"""Of an answer, beside its columns."""
+"""Of an answer, beside its form."""
 
 
-async def asked(site: Site, sql: str, is_gone: Callable[[], Awaitable[bool]]) -> pa.Table:
-    """The rows of one reading statement. Raises an `invalid-request` Problem that says why there are none,
-    and a `timeout` one."""
+async def asked(
+    site: Site, sql: str, form: Callable[[pa.Table], bytes], is_gone: Callable[[], Awaitable[bool]]
+) -> bytes:
+    """The rows of one reading statement, in a form, which that process makes, too. Raises
+    an `invalid-request` Problem that says why there are none, and a `timeout` one."""
     settings = site.settings
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="fleetlake-sql-"))
     try:
-        order = pickle.dumps(_order(site, sql, folder))
+        order = pickle.dumps(_order(site, sql, form, folder))
         answer = await _run(order, settings, is_gone)
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-    return await asyncio.to_thread(_read, answer, settings)
+    return _read(answer, settings)
 
 
-def _order(site: Site, sql: str, folder: Path) -> Order:
+def _order(site: Site, sql: str, form: Callable[[pa.Table], bytes], folder: Path) -> Order:
     settings = site.settings
     memory = f"{settings.sql_memory_mib // 2}MiB"
     query = site.lake_settings.query.model_copy(
@@ -65,6 +67,7 @@ def _order(site: Site, sql: str, folder: Path) -> Order:
         cpu_seconds=max(2, int(settings.sql_seconds) + 2),
         rows=settings.sql_rows,
         bytes=settings.sql_answer_mib * MIB,
+        form=form,
     )
 
 
@@ -76,7 +79,7 @@ async def _run(order: bytes, settings: ServingSettings, is_gone: Callable[[], Aw
         stderr=asyncio.subprocess.DEVNULL,
         cwd=ROOT,
     )
-    reading = asyncio.create_task(_exchange(process, order, settings.sql_answer_mib * MIB * 2 + FRAMING))
+    reading = asyncio.create_task(_exchange(process, order, settings.sql_answer_mib * MIB + FRAMING))
     loop = asyncio.get_running_loop()
     deadline = loop.time() + settings.sql_seconds
     try:
@@ -111,16 +114,13 @@ async def _exchange(process: Any, order: bytes, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _read(answer: bytes, settings: ServingSettings) -> pa.Table:
-    kind, content = answer[:1], answer[1:]
+def _read(said: bytes, settings: ServingSettings) -> bytes:
+    kind, content = said[:1], said[1:]
     if kind == NO:
         raise _refused(json.loads(content))
-    try:
-        if kind == OK:
-            with pa.ipc.open_stream(content) as stream:
-                return stream.read_all()
-    except (pa.ArrowException, OSError):
-        pass  # it was ended while it wrote
+    size, answer = int.from_bytes(content[:SIZE], "big"), content[SIZE:]
+    if kind == OK and len(answer) == size:  # else it was ended while it wrote
+        return answer
     raise Problem(
         Kind.INVALID_REQUEST,
         f"the query needs more than it may have ({settings.sql_memory_mib} MiB of memory): ask for less",

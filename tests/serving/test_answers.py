@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import UTC, date, datetime
 
+import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -11,7 +12,18 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from contracts.problem import Kind, Problem
-from serving.answers import ARROW, CSV, ENCODER, JSON, TABLE_TYPES, chosen_type, records, table, unique
+from serving.answers import (
+    ARROW,
+    CSV,
+    ENCODER,
+    JSON,
+    TABLE_TYPES,
+    chosen_type,
+    records,
+    table,
+    unique,
+    written,
+)
 
 
 def request(**headers: str) -> Request:
@@ -91,3 +103,30 @@ def test_columns_are_told_apart(names: list[str]) -> None:
     """Whatever they are called."""
     found = unique(names)
     assert len(set(found)) == len(found) == len(names)
+
+
+def test_names_of_columns_that_are_all_the_same_cost_no_more() -> None:
+    """Each is counted on from the one before."""
+    names = unique(["a"] * 20_000)
+    assert (names[:3], names[-1]) == (["a", "a_2", "a_3"], "a_20000")
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("row(1, 'a')", '{"":1,"_2":"a"}'),
+        ("{'t': 'infinity'::timestamptz, 'n': null}", '{"t":"'),
+        ("['infinity'::timestamp, null]", '["'),
+        ("['infinity'::date]", '["'),
+        ("['290000-01-01'::timestamp]", '["'),
+        ("map {'infinity'::timestamp: [1]}", '[["'),
+        ("['0044-03-15 (BC)'::date]", '["'),
+        ("[timestamp_ns '2026-01-01 00:00:00.123456789']", '["2026-01-01 00:00:00.123456789'),
+    ],
+)
+def test_what_python_has_no_value_for_is_text_in_a_list_too(sql: str, expected: str) -> None:
+    """In JSON and in CSV."""
+    with duckdb.connect() as plain:
+        rows = plain.execute(f"select {sql} as a").to_arrow_reader(10).read_all()
+    assert ENCODER.encode(records(rows)).decode().startswith(f'[{{"a":{expected}')
+    assert written(rows, CSV, "rows").startswith(b"a\n")

@@ -1,11 +1,13 @@
 """SQL over the network: it answers, and whatever is tried ends in a clear refusal while others are
 answered."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import psutil
 import pytest
 
@@ -31,7 +33,7 @@ def asked(fleet_settings: Settings) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def warehouse(fleet_settings: Settings) -> Iterator[Warehouse]:
     """As the process of a question has it."""
-    with Warehouse(fleet_settings.lake, signals_live, refused=OF_THE_INSIDE) as opened:
+    with Warehouse(fleet_settings.lake, signals_live, tables_only=True) as opened:
         yield opened
 
 
@@ -96,6 +98,23 @@ ESCAPES = [
     "select (select max(sql) from duckdb_views())",
     "select sql from sqlite_master",
     "select view_definition from information_schema.views",
+    "select pg_get_viewdef(oid) from (values (1)) t(oid)",
+    "from pg_settings",
+    "from pg_catalog.pg_settings",
+    "from system.main.duckdb_views",
+    "explain analyze select count(*) from bronze.events",
+    "explain (analyze, format json) select count(*) from bronze.events",
+    "from read_json('{lake}/bronze/events/_delta_log/*.json')",
+    "from '{lake}/bronze/events/_delta_log/00000000000000000000.json'",
+    "from read_parquet('{lake}/bronze/events/**/*.parquet', filename = true)",
+    "from parquet_metadata('{lake}/bronze/events/**/*.parquet')",
+    "select json_serialize_plan('select current_setting(''allowed_directories'')', optimize := true)",
+    "with duckdb_views as (from duckdb_views) from duckdb_views",
+    "with a as (from duckdb_views), duckdb_views as (select 1) from a",
+    "with recursive pg_settings as (from pg_settings union all select * from pg_settings) from pg_settings",
+    "select (with pg_settings as (select 1 as a) select max(a) from pg_settings) from pg_settings",
+    "select 1 where exists (from pg_settings)",
+    "show databases",
     "from query('from duckdb_settings()')",
     "from query_table('duckdb_settings')",
     "select json_execute_serialized_sql(json_serialize_sql('select 1'))",
@@ -148,6 +167,46 @@ def test_an_attempt_to_get_out_is_no_question(
         warehouse.query(sql.format(lake=fleet_settings.lake.uri)).table()
 
 
+QUESTIONS = [
+    "with a as (select source from bronze.events), b as (from a) from b join a using (source) limit 1",
+    "with recursive t as (select 1 as n union all select n + 1 from t where n < 5) select max(n) from t",
+    "select (with b as (select 1 as x) select max(x) from b), unnest([1, 2]) from range(2)",
+    'with "odd name.json" as (select 1 as x) from "odd name.json"',
+    "from (values (1), (2)) as t(x) where exists (from silver.signals)",
+    "from Bronze.events as e, unnest(e.signals) as s limit 1",
+    "describe gold.trips",
+    "from (summarize silver.signals_live)",
+    "explain select * from bronze.events",
+    "pivot (select source, 1 as n from bronze.events) on source in ('car') using sum(n)",
+    "select 1 union all (with c as (select 2) from c)",
+]
+
+
+@pytest.mark.parametrize("sql", QUESTIONS)
+def test_a_question_of_tables_and_of_its_own_names_is_one(
+    warehouse: Warehouse, fleet_settings: Settings, sql: str
+) -> None:
+    """Whatever form it has; nothing in the answer says where the lake lies."""
+    assert fleet_settings.lake.uri not in str(warehouse.query(sql).table().to_pylist())
+
+
+def test_macros_that_ask_of_the_inside_are_refused() -> None:
+    """All that this DuckDB has, so that a later one's have to be looked at."""
+    sql = "select function_name, macro_definition from duckdb_functions() where function_type = 'macro'"
+    with duckdb.connect() as plain:
+        asking = {
+            name for name, said in plain.execute(sql).fetchall() if re.search(r"\bselect\b", said.lower())
+        }
+    assert "pg_get_viewdef" in asking
+    assert asking <= OF_THE_INSIDE
+
+
+def test_a_refusal_of_what_is_no_table_has_its_place(warehouse: Warehouse) -> None:
+    """Also behind `explain`."""
+    with pytest.raises(QueryFailed, match="line 2, column 6: pg_settings is not a table here"):
+        warehouse.query("explain select 1 as a\nfrom pg_settings")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sql", ESCAPES)
 def test_an_attempt_to_get_out_is_refused(asked: Api, fleet_settings: Settings, sql: str) -> None:
@@ -187,6 +246,22 @@ def test_two_bombs_of_each_kind_end_in_their_own_processes(asked: Api) -> None:
         each for each in psutil.Process().children(recursive=True) if "lake.query_child" in each.cmdline()
     ]
     assert left == []
+
+
+def test_an_answer_that_grows_by_its_form_is_bound(fleet_settings: Settings) -> None:
+    """It is written by the process of the question: names that each row says again, and values that are one
+    byte each until they are text, are none of the memory of the API."""
+    named = "select 1 as nnn from range(1000) a, range(90) b".replace("nnn", "n" * 19_000)
+    listed = ", e" * 800
+    wide = "select e{0} from (select 'xxx'::enum('xxx') as e from range(1000))".format(listed)
+    wide = wide.replace("xxx", "x" * 5000)
+    few = QUICK.model_copy(update={"sql_rows": 100_000, "sql_answer_mib": 8})
+    before = psutil.Process().memory_info().rss
+    with api(fleet_settings.model_copy(update={"serving": few})) as client:
+        for sql in (named, wide):
+            answer = client.post("/sql", json={"sql": sql})
+            assert answer.status_code == 400, answer.text[:300]
+    assert psutil.Process().memory_info().rss - before < 100 * 2**20
 
 
 def test_a_question_that_takes_too_long_is_ended(fleet_settings: Settings) -> None:
