@@ -1,5 +1,6 @@
 """One connection: uvicorn's HTTP protocol, bounded where it is not. Its parser takes headers without end and
-waits for the rest of them for ever, and it lets a client that does not read hold its answer."""
+waits for the rest of them for ever, it queues requests without end, and it lets a client that does not read
+hold its answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,6 +17,11 @@ from fleetlake.web.problems import body_of
 from fleetlake.web.settings import HttpSettings
 
 SLOW_READER = "slow-reader"
+PIPELINE = "pipeline"
+MOST_WAITING = 16
+"""Requests of one connection behind the one at work. Hardly any client sends even a second one before it has
+its answer, and each costs far more memory than the few bytes that it is sent in."""
+
 BETWEEN_NAME_AND_VALUE = len(": \r\n")
 
 
@@ -36,6 +42,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._refusal: Problem | None = None
+        self._is_full = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,11 +61,14 @@ class Connection(HttpToolsProtocol):
         """A header or trailer that is not whole yet lies in the parser, which tells nobody of it."""
         if self.transport.is_closing():
             return
+        if self._is_full:
+            self.flow.pause_reading()
+            return
         if self._awaits_head:
             self._arm("head", self._limits.header_seconds, self._head_is_late)
         self._unparsed_bytes += len(data)
         super().data_received(data)
-        if self._unparsed_bytes > self._limits.header_bytes:
+        if self._unparsed_bytes > self._limits.header_bytes and not self._is_full:
             self._refuse(self._too_large())
 
     def on_message_begin(self) -> None:
@@ -76,6 +86,8 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._awaits_head, self._unparsed_bytes = False, 0
         self._disarm("head")
+        if len(self.pipeline) >= MOST_WAITING:
+            self._take_no_more()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -91,10 +103,14 @@ class Connection(HttpToolsProtocol):
         if is_cut_short or self.transport.is_closing():
             self._close()
         super().on_response_complete()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.pause_reading()  # what comes has to wait in any case
 
     def send_400_response(self, msg: str) -> None:
         """For whatever the parser does not take, what is raised in it included."""
         del msg
+        if self._is_full:
+            return
         self._refuse(self._refusal or Problem(Kind.INVALID_REQUEST, "this is no HTTP request"))
 
     def pause_writing(self) -> None:
@@ -134,6 +150,14 @@ class Connection(HttpToolsProtocol):
         if sum(_peer(each) == address for each in self.connections) > self._limits.connections_per_address:
             return too_many("too many connections of yours", 1.0)
         return None
+
+    def _take_no_more(self) -> None:
+        """What waits is answered, the last of it with `connection: close`: a client then knows which of its
+        requests to send again. The rest is left unread."""
+        self._is_full = True
+        self._refused(PIPELINE)
+        self.cycle.keep_alive = False
+        raise HeadRefused
 
     def _count_head(self, count: int) -> None:
         self._head_bytes += count
