@@ -5,6 +5,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -26,6 +27,7 @@ from fleetlake.web.metrics import OTHER, HttpMetrics
 from fleetlake.web.own_routes import RETRY_SECONDS, OwnRoutes, Ready
 from fleetlake.web.problems import internal, problem_of
 from fleetlake.web.settings import HttpSettings
+from fleetlake.web.stay import while_welcome
 from ingest.process import Log
 
 WATCHING = frozenset({"GET", "HEAD"})
@@ -153,19 +155,37 @@ class Shell:
             body.require_length(asked.header(b"content-length"))
             with self._concurrency.one_more(client):
                 inner["state"]["principal"] = principal
-                await self._app(inner, body.receive, answer.send)
+                async with while_welcome(
+                    answer,
+                    partial(self._is_still, asked, principal),
+                    partial(self._tell_end, asked, principal),
+                ):
+                    await self._app(inner, body.receive, answer.send)
 
     async def _principal(self, asked: Asked) -> Principal:
         """Who asks. Those who try credentials have only so many tries as well."""
-        is_open_path = asked.path in self._open_paths or asked.path.startswith(self._open_prefixes)
         try:
-            return await self._access.principal(
-                asked, is_open_path=is_open_path, origins=self._http.allowed_origins
-            )
+            return await self._found(asked)
         except Problem as problem:
             if problem.kind is Kind.UNAUTHENTICATED:
                 self._take_turn(asked.place)
             raise
+
+    async def _found(self, asked: Asked) -> Principal:
+        is_open_path = asked.path in self._open_paths or asked.path.startswith(self._open_prefixes)
+        return await self._access.principal(
+            asked, is_open_path=is_open_path, origins=self._http.allowed_origins
+        )
+
+    async def _is_still(self, asked: Asked, principal: Principal) -> bool:
+        """Whether the same request would be let in now, as the same principal with the same rights."""
+        try:
+            return await self._found(asked) == principal
+        except Problem:
+            return False
+
+    def _tell_end(self, asked: Asked, principal: Principal) -> None:
+        self._log.info("stream_ended", request_id=asked.request_id, principal=principal.name)
 
     def _take_turn(self, client: str) -> None:
         wait = self._buckets.take(client)
