@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.problem import MEDIA_TYPE, Kind, Problem
@@ -22,6 +23,7 @@ MOST_WAITING = 16
 """Requests of one connection behind the one at work. Hardly any client sends even a second one before it has
 its answer, and each costs far more memory than the few bytes that it is sent in."""
 
+OFFERS = frozenset({b"upgrade", b"http2-settings"})
 BETWEEN_NAME_AND_VALUE = len(": \r\n")
 
 
@@ -67,9 +69,44 @@ class Connection(HttpToolsProtocol):
         if self._awaits_head:
             self._arm("head", self._limits.header_seconds, self._head_is_late)
         self._unparsed_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
         if self._unparsed_bytes > self._limits.header_bytes and not self._is_full:
             self._refuse(self._too_large())
+
+    def _parse(self, data: bytes) -> None:
+        """The parser stops behind a head that offers another protocol, and takes its body for that
+        protocol's; uvicorn drops what comes there. Nothing is upgraded here: such a head is read anew without
+        the offer."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if self.parser.get_method() == b"CONNECT":
+                    return
+                data = self._head_without_offer() + data[offer.args[0] :]
+            else:
+                return
+
+    @property
+    def _offers(self) -> bool:
+        """Whether the head is one of those, h2c by Java's client for example."""
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+
+    def _head_without_offer(self) -> bytes:
+        lines = [
+            b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        ]
+        for name, value in self.headers:
+            if name == b"connection":
+                wishes = [each.strip() for each in value.split(b",")]
+                lines += [b"connection: " + each for each in wishes if each.lower() not in OFFERS]
+            elif name not in OFFERS:
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -80,10 +117,15 @@ class Connection(HttpToolsProtocol):
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        """Of the head; or a trailer, which may not pass for one: whoever stands before us has not looked at
+        it as such, and the request may be at work already."""
+        if self._awaits_head:
+            super().on_header(name, value)
         self._count_head(len(name) + len(value) + BETWEEN_NAME_AND_VALUE)
 
     def on_headers_complete(self) -> None:
+        if self._offers:
+            return
         self._awaits_head, self._unparsed_bytes = False, 0
         self._disarm("head")
         if len(self.pipeline) >= MOST_WAITING:
@@ -95,6 +137,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._offers:
+            return
         super().on_message_complete()
         self._awaits_head, self._unparsed_bytes = True, 0
 
