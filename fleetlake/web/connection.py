@@ -11,7 +11,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.problem import MEDIA_TYPE, Kind, Problem
-from fleetlake.web.addresses import Networks, is_in
+from fleetlake.web.addresses import Networks, block_of, is_in
 from fleetlake.web.headers import SAFE
 from fleetlake.web.limits import too_many
 from fleetlake.web.problems import body_of
@@ -45,9 +45,11 @@ class Connection(HttpToolsProtocol):
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._refusal: Problem | None = None
         self._is_full = False
+        self._place = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._place = block_of(_peer(self))
         crowding = self._crowding()
         if crowding is not None:
             self._refuse(crowding)
@@ -188,10 +190,12 @@ class Connection(HttpToolsProtocol):
         """Why there is no place for this connection."""
         if len(self.connections) > self._limits.connections:
             return Problem(Kind.UNAVAILABLE, "too many connections", headers={"retry-after": "1"})
-        address = _peer(self)
-        if is_in(address, self._proxies):
+        if is_in(_peer(self), self._proxies):
             return None
-        if sum(_peer(each) == address for each in self.connections) > self._limits.connections_per_address:
+        of_here = sum(
+            isinstance(each, Connection) and each._place == self._place for each in self.connections
+        )
+        if of_here > self._limits.connections_per_address:
             return too_many("too many connections of yours", 1.0)
         return None
 
@@ -259,8 +263,8 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
 
-def _peer(connection: Any) -> str:
-    """Whose address it is; of uvicorn's protocols, which have no class in common."""
+def _peer(connection: Connection) -> str:
+    """Whose address it is."""
     return "" if connection.client is None else str(connection.client[0])
 
 

@@ -122,6 +122,15 @@ def test_a_token_of_the_provider_lets_in(interface: Interface, provider: Provide
     assert interface.ask("GET", STATE).status_code == 401
 
 
+def test_two_long_subjects_are_two(interface: Interface, provider: Provider) -> None:
+    """However much of them is the same: idempotency keys and limits are of one."""
+    asked = [f"{'a' * 200}{end}" for end in "121"]
+    names = [interface.ask("GET", STATE, key=provider.token(sub=sub)).json()["by"] for sub in asked]
+    assert names[0] == names[2] != names[1]
+    assert max(map(len, names)) <= 128
+    assert interface.ask("GET", STATE, key=provider.token(sub="b" * 128)).json()["by"] == "oidc:" + "b" * 128
+
+
 def test_rights_may_lie_deeper(provider: Provider, tmp_path: Path) -> None:
     """As some providers have them."""
     http = HttpSettings(
