@@ -21,6 +21,7 @@ class Answer:
     ) -> None:
         self._send, self._body, self._is_head, self._extra = send, body, is_head, extra
         self.before_part: Callable[[], None] = lambda: None
+        self.on_stream: Callable[[], None] = lambda: None
         self.status: int | None = None
         self.bytes = 0
         self.is_complete = False
@@ -55,6 +56,11 @@ class Answer:
         ]
         await self.whole(problem.status, body_of(problem), MEDIA_TYPE, headers)
 
+    async def end(self) -> None:
+        """Nothing more comes of what has begun."""
+        if self.status is not None:
+            await self._part(b"", more=False)
+
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
         self.is_stream = any(
@@ -66,6 +72,8 @@ class Answer:
         if self._is_head:
             self.is_complete = True  # the application, a live stream too, learns that its client is gone
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+        elif self.is_stream:
+            self.on_stream()
 
     async def _part(self, body: bytes, more: bool) -> None:
         if self.is_complete:

@@ -1,21 +1,29 @@
 """One connection: uvicorn's HTTP protocol, bounded where it is not. Its parser takes headers without end and
-waits for the rest of them for ever, and it lets a client that does not read hold its answer."""
+waits for the rest of them for ever, it queues requests without end, and it lets a client that does not read
+hold its answer."""
 
 import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.problem import MEDIA_TYPE, Kind, Problem
-from fleetlake.web.addresses import Networks, is_in
+from fleetlake.web.addresses import Networks, block_of, is_in
 from fleetlake.web.headers import SAFE
 from fleetlake.web.limits import too_many
 from fleetlake.web.problems import body_of
 from fleetlake.web.settings import HttpSettings
 
 SLOW_READER = "slow-reader"
+PIPELINE = "pipeline"
+MOST_WAITING = 16
+"""Requests of one connection behind the one at work. Hardly any client sends even a second one before it has
+its answer, and each costs far more memory than the few bytes that it is sent in."""
+
+OFFERS = frozenset({b"upgrade", b"http2-settings"})
 BETWEEN_NAME_AND_VALUE = len(": \r\n")
 
 
@@ -36,9 +44,12 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._refusal: Problem | None = None
+        self._is_full = False
+        self._place = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._place = block_of(_peer(self))
         crowding = self._crowding()
         if crowding is not None:
             self._refuse(crowding)
@@ -54,12 +65,50 @@ class Connection(HttpToolsProtocol):
         """A header or trailer that is not whole yet lies in the parser, which tells nobody of it."""
         if self.transport.is_closing():
             return
+        if self._is_full:
+            self.flow.pause_reading()
+            return
         if self._awaits_head:
             self._arm("head", self._limits.header_seconds, self._head_is_late)
         self._unparsed_bytes += len(data)
-        super().data_received(data)
-        if self._unparsed_bytes > self._limits.header_bytes:
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+        if self._unparsed_bytes > self._limits.header_bytes and not self._is_full:
             self._refuse(self._too_large())
+
+    def _parse(self, data: bytes) -> None:
+        """The parser stops behind a head that offers another protocol, and takes its body for that
+        protocol's; uvicorn drops what comes there. Nothing is upgraded here: such a head is read anew without
+        the offer."""
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                if self.parser.get_method() == b"CONNECT":
+                    return
+                data = self._head_without_offer() + data[offer.args[0] :]
+            else:
+                return
+
+    @property
+    def _offers(self) -> bool:
+        """Whether the head is one of those, h2c by Java's client for example."""
+        return bool(self.parser.should_upgrade()) and self.parser.get_method() != b"CONNECT"
+
+    def _head_without_offer(self) -> bytes:
+        lines = [
+            b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        ]
+        for name, value in self.headers:
+            if name == b"connection":
+                wishes = [each.strip() for each in value.split(b",")]
+                lines += [b"connection: " + each for each in wishes if each.lower() not in OFFERS]
+            elif name not in OFFERS:
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"", b""])
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -70,12 +119,19 @@ class Connection(HttpToolsProtocol):
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        """Of the head; or a trailer, which may not pass for one: whoever stands before us has not looked at
+        it as such, and the request may be at work already."""
+        if self._awaits_head:
+            super().on_header(name, value)
         self._count_head(len(name) + len(value) + BETWEEN_NAME_AND_VALUE)
 
     def on_headers_complete(self) -> None:
+        if self._offers:
+            return
         self._awaits_head, self._unparsed_bytes = False, 0
         self._disarm("head")
+        if len(self.pipeline) >= MOST_WAITING:
+            self._take_no_more()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -83,6 +139,8 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._offers:
+            return
         super().on_message_complete()
         self._awaits_head, self._unparsed_bytes = True, 0
 
@@ -91,10 +149,14 @@ class Connection(HttpToolsProtocol):
         if is_cut_short or self.transport.is_closing():
             self._close()
         super().on_response_complete()
+        if self.pipeline and not self.transport.is_closing():
+            self.flow.pause_reading()  # what comes has to wait in any case
 
     def send_400_response(self, msg: str) -> None:
         """For whatever the parser does not take, what is raised in it included."""
         del msg
+        if self._is_full:
+            return
         self._refuse(self._refusal or Problem(Kind.INVALID_REQUEST, "this is no HTTP request"))
 
     def pause_writing(self) -> None:
@@ -128,12 +190,22 @@ class Connection(HttpToolsProtocol):
         """Why there is no place for this connection."""
         if len(self.connections) > self._limits.connections:
             return Problem(Kind.UNAVAILABLE, "too many connections", headers={"retry-after": "1"})
-        address = _peer(self)
-        if is_in(address, self._proxies):
+        if is_in(_peer(self), self._proxies):
             return None
-        if sum(_peer(each) == address for each in self.connections) > self._limits.connections_per_address:
+        of_here = sum(
+            isinstance(each, Connection) and each._place == self._place for each in self.connections
+        )
+        if of_here > self._limits.connections_per_address:
             return too_many("too many connections of yours", 1.0)
         return None
+
+    def _take_no_more(self) -> None:
+        """What waits is answered, the last of it with `connection: close`: a client then knows which of its
+        requests to send again. The rest is left unread."""
+        self._is_full = True
+        self._refused(PIPELINE)
+        self.cycle.keep_alive = False
+        raise HeadRefused
 
     def _count_head(self, count: int) -> None:
         self._head_bytes += count
@@ -191,8 +263,8 @@ class Connection(HttpToolsProtocol):
         self.transport.abort()
 
 
-def _peer(connection: Any) -> str:
-    """Whose address it is; of uvicorn's protocols, which have no class in common."""
+def _peer(connection: Connection) -> str:
+    """Whose address it is."""
     return "" if connection.client is None else str(connection.client[0])
 
 

@@ -8,6 +8,7 @@ from starlette.types import Scope
 from fleetlake.web.answer import Answer
 from fleetlake.web.asked import Asked
 from fleetlake.web.body import Body
+from fleetlake.web.limits import Buckets
 from fleetlake.web.own_routes import OwnRoutes
 from ingest.process import Log
 
@@ -15,15 +16,29 @@ PATH_LENGTH = 300
 CLIENT_LEFT = 499
 """Instead of a status, for a client that was gone before there was one."""
 
+TOO_MANY = 429
+REFUSED_LINES_PER_SECOND = 1.0
+REFUSED_LINES_AT_ONCE = 10
+"""Lines of one place, for requests that are refused with 429: a flood of them must not become one of the log.
+The metrics count all."""
+
 
 class Journal:
     """The lines of one request."""
 
     def __init__(
-        self, log: Log, asked: Asked, scope: Scope, body: Body, answer: Answer, route: Callable[[], str]
+        self,
+        log: Log,
+        asked: Asked,
+        scope: Scope,
+        body: Body,
+        answer: Answer,
+        route: Callable[[], str],
+        lines_of_refused: Buckets,
     ) -> None:
         self._log, self._asked, self._scope = log, asked, scope
         self._body, self._answer, self._route = body, answer, route
+        self._lines_of_refused = lines_of_refused
         self._told: set[str] = set()
 
     @property
@@ -44,9 +59,12 @@ class Journal:
         self._log.info("positions_read", vehicles=vehicles, **self._who(self._route()), status=self.status)
 
     def finish(self, route: str, seconds: float) -> None:
-        """The request's own line. What only asks whether the process lives is not worth one."""
+        """The request's own line. What only asks whether the process lives is not worth one, nor is each of
+        many that were refused for being too many."""
         self.positions_read()
         if self._asked.path in OwnRoutes.PATHS and self.status == 200:
+            return
+        if self.status == TOO_MANY and self._lines_of_refused.take(self._asked.place):
             return
         self._log.info(
             "request",

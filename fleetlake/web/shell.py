@@ -5,6 +5,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -20,12 +21,13 @@ from fleetlake.web.answer import Answer
 from fleetlake.web.asked import Asked
 from fleetlake.web.body import Body
 from fleetlake.web.cors import cross_origin_headers, is_preflight, preflight_headers
-from fleetlake.web.journal import Journal
+from fleetlake.web.journal import REFUSED_LINES_AT_ONCE, REFUSED_LINES_PER_SECOND, Journal
 from fleetlake.web.limits import Buckets, Concurrency, too_many
 from fleetlake.web.metrics import OTHER, HttpMetrics
 from fleetlake.web.own_routes import RETRY_SECONDS, OwnRoutes, Ready
 from fleetlake.web.problems import internal, problem_of
 from fleetlake.web.settings import HttpSettings
+from fleetlake.web.stay import while_welcome
 from ingest.process import Log
 
 WATCHING = frozenset({"GET", "HEAD"})
@@ -68,6 +70,7 @@ class Shell:
         self._metrics, self._own, self._log, self._clock = metrics, own, log, clock
         self._proxies = networks_of(http.trusted_proxies)
         self._buckets = Buckets(http.requests_per_second, http.burst)
+        self._lines_of_refused = Buckets(REFUSED_LINES_PER_SECOND, REFUSED_LINES_AT_ONCE)
         self._concurrency = Concurrency(http.concurrent_requests, http.concurrent_per_client)
         self._open_prefixes = tuple(path for path in open_paths if path.endswith("/") and path != "/")
         self._open_paths = frozenset(open_paths) - set(self._open_prefixes)
@@ -91,7 +94,8 @@ class Shell:
         inner = _inner_scope(scope, asked)
         body = Body(receive, self._http.body_bytes, self._http.body_seconds)
         answer = Answer(send, body, is_head=asked.method == "HEAD", extra=self._extra_headers(asked))
-        journal = Journal(self._log, asked, inner, body, answer, lambda: self._route(asked.path, inner))
+        route_now = partial(self._route, asked.path, inner)
+        journal = Journal(self._log, asked, inner, body, answer, route_now, self._lines_of_refused)
 
         def before_part() -> None:
             inner["state"]["is_stream"] = answer.is_stream
@@ -135,37 +139,57 @@ class Shell:
 
     async def _admit(self, asked: Asked, body: Body, answer: Answer, inner: Scope) -> None:
         """Asks everything that is asked of a request before the application sees it."""
-        asked.require_a_plain_path()
         is_own = asked.path in OwnRoutes.PATHS
-        if is_own and (asked.path != "/metrics" or asked.is_from_here):
+        try:
+            asked.require_a_plain_path()
+            is_for_all = is_own and (asked.path != "/metrics" or asked.is_from_here)
+            if is_for_all:
+                _require_watching(asked)
+            allowed = None
+            if not is_for_all and is_preflight(asked):
+                allowed = preflight_headers(asked, self._http.allowed_origins)
+            principal = NOBODY if is_for_all or allowed is not None else await self._found(asked)
+        except Problem:
+            self._take_turn(asked.place)  # whoever tries has only so many tries, too
+            raise
+        if is_for_all:
             await self._answer_itself(asked, answer)
-        elif is_preflight(asked):
-            headers = preflight_headers(asked, self._http.allowed_origins)
-            await answer.whole(204, b"", None, headers)
+            return
+        client = asked.place if principal in (ANYBODY, NOBODY) else principal.name
+        self._take_turn(client)
+        if allowed is not None:
+            await answer.whole(204, b"", None, allowed)
+        elif is_own:
+            principal.require(rights.Scope.READ)
+            _require_watching(asked)
+            await self._answer_itself(asked, answer)
         else:
-            principal = await self._principal(asked)
-            client = asked.place if principal in (ANYBODY, NOBODY) else principal.name
-            self._take_turn(client)
-            if is_own:
-                principal.require(rights.Scope.READ)
-                await self._answer_itself(asked, answer)
-                return
             body.require_length(asked.header(b"content-length"))
             with self._concurrency.one_more(client):
                 inner["state"]["principal"] = principal
-                await self._app(inner, body.receive, answer.send)
+                async with while_welcome(
+                    answer,
+                    partial(self._is_still, asked, principal),
+                    partial(self._tell_end, asked, principal),
+                ):
+                    await self._app(inner, body.receive, answer.send)
 
-    async def _principal(self, asked: Asked) -> Principal:
-        """Who asks. Those who try credentials have only so many tries as well."""
+    async def _found(self, asked: Asked) -> Principal:
+        """Who asks."""
         is_open_path = asked.path in self._open_paths or asked.path.startswith(self._open_prefixes)
+        return await self._access.principal(
+            asked, is_open_path=is_open_path, origins=self._http.allowed_origins
+        )
+
+    async def _is_still(self, asked: Asked, principal: Principal) -> bool:
+        """Whether the same request would be let in now, as the same principal with the same rights."""
         try:
-            return await self._access.principal(
-                asked, is_open_path=is_open_path, origins=self._http.allowed_origins
-            )
-        except Problem as problem:
-            if problem.kind is Kind.UNAUTHENTICATED:
-                self._take_turn(asked.place)
-            raise
+            return await self._found(asked) == principal
+        except Problem:
+            return False
+
+    def _tell_end(self, asked: Asked, principal: Principal) -> None:
+        self._log.info("stream_ended", request_id=asked.request_id, principal=principal.name)
 
     def _take_turn(self, client: str) -> None:
         wait = self._buckets.take(client)
@@ -174,8 +198,6 @@ class Shell:
             raise too_many(detail, wait)
 
     async def _answer_itself(self, asked: Asked, answer: Answer) -> None:
-        if asked.method not in WATCHING:
-            raise Problem(Kind.METHOD_NOT_ALLOWED, "this route takes GET", headers={"allow": "GET, HEAD"})
         document, media_type = await self._own.document(asked.path)
         await answer.whole(200, document, media_type)
 
@@ -191,6 +213,12 @@ class Shell:
         if path in OwnRoutes.PATHS or path in self._open_paths:
             return path
         return next((prefix for prefix in self._open_prefixes if path.startswith(prefix)), OTHER)
+
+
+def _require_watching(asked: Asked) -> None:
+    """The shell's own routes change nothing."""
+    if asked.method not in WATCHING:
+        raise Problem(Kind.METHOD_NOT_ALLOWED, "this route takes GET", headers={"allow": "GET, HEAD"})
 
 
 async def _say_goodbye(answer: Answer) -> None:

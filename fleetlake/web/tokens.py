@@ -2,6 +2,7 @@
 can make, for us, by it, and now. Checking one never holds up other requests."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -71,10 +72,18 @@ class Tokens:
         named = texts_of(claim(claims, self._http.oidc_scopes_claim))
         fleets = self._http.oidc_fleets_claim
         return Principal(
-            f"oidc:{str(claims['sub'])[:NAME_LENGTH]}",
+            _name(str(claims["sub"])),
             frozenset(known[name] for name in named if name in known),
             None if fleets is None else frozenset(texts_of(claim(claims, fleets))),
         )
+
+
+def _name(subject: str) -> str:
+    """Of one subject only: what is counted, kept and written down by it must not be another's. Those that are
+    too long for logs are named by a digest."""
+    if len(subject) <= NAME_LENGTH:
+        return f"oidc:{subject}"
+    return f"oidc-sha256:{hashlib.sha256(subject.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def claim(claims: Mapping[str, Any], name: str) -> Any:

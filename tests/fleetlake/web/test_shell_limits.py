@@ -12,7 +12,7 @@ from contracts.problem import Problem
 from fleetlake.web.limits import Concurrency
 from fleetlake.web.settings import HttpSettings
 from tests.fleetlake.web.conftest import MakeKey
-from tests.interfaces import Interface, kind_of
+from tests.interfaces import Interface, kind_of, talk
 
 STATE = "/vehicles/V1/state"
 pytestmark = pytest.mark.usefixtures("logs")
@@ -43,6 +43,58 @@ def test_without_keys_a_client_is_its_address(tmp_path: Path) -> None:
     assert [ask("1.1.1.1, 192.0.2.1"), ask("192.0.2.1, 10.9.9.9")] == [429, 429]
     assert [ask("2001:db8::1"), ask("2001:db8::2"), ask("2001:db8:0:1::1")] == [200, 429, 200]
     assert [ask("192.0.2.77", peer="127.0.0.1"), ask("192.0.2.78", peer="127.0.0.1")] == [200, 429]
+
+
+PREFLIGHT = {"origin": "https://fleet.example.com", "access-control-request-method": "GET"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/x//y", {}, 404),
+        ("GET", "/a/%2e%2e/x", {}, 404),
+        ("OPTIONS", STATE, PREFLIGHT, 204),
+        ("OPTIONS", STATE, {**PREFLIGHT, "origin": "https://evil.example.com"}, 403),
+        ("POST", "/health", {}, 405),
+        ("POST", "/metrics", {}, 405),
+        ("GET", STATE, {"authorization": "Basic x"}, 401),
+        ("GET", "/nothing", {}, 401),
+    ],
+)
+def test_what_is_answered_without_a_key_has_a_rate_too(
+    tmp_path: Path, reader_key: str, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    """That of its place: whatever costs work and a line of the log. Only who watches the process has none."""
+    del reader_key
+    http = HttpSettings(requests_per_second=0.01, burst=2, allowed_origins=("https://fleet.example.com",))
+    interface = Interface(tmp_path, http=http)
+    asked = [interface.ask(method, path, headers=headers).status_code for _ in range(4)]
+    assert asked == [status, status, 429, 429]
+    assert interface.ask("GET", "/health").status_code == 200
+    assert interface.ask(method, path, headers=headers, peer="10.0.0.2").status_code in (status, 401)
+
+
+def test_a_header_that_comes_twice_is_counted(tmp_path: Path, reader_key: str) -> None:
+    """Where it decides who asks."""
+    interface = Interface(tmp_path, http=HttpSettings(requests_per_second=0.01, burst=2))
+    head = f"GET {STATE} HTTP/1.1\r\nhost: localhost\r\n" + f"authorization: Bearer {reader_key}\r\n" * 2
+    with interface.listening() as port:
+        answers = talk(port, f"{head}\r\n".encode() * 3 + f"{head}connection: close\r\n\r\n".encode())
+    assert [int(each[:3]) for each in answers.split(b"HTTP/1.1 ")[1:]] == [400, 400, 429, 429]
+
+
+def test_a_flood_of_requests_is_none_of_lines(tmp_path: Path, logs: list[Any]) -> None:
+    """The metrics count each; another place has lines of its own."""
+    interface = Interface(tmp_path, http=HttpSettings(requests_per_second=0.001, burst=1))
+    asked = [interface.ask("GET", "/x//y").status_code for _ in range(50)]
+    assert asked == [404] + [429] * 49
+    interface.ask("GET", "/x//y", peer="10.0.0.2")
+    interface.ask("GET", "/x//y", peer="10.0.0.2")
+    lines = [(each["client"], each["status"]) for each in logs if each["event"] == "request"]
+    assert lines[:2] == [("127.0.0.1", 404), ("127.0.0.1", 429)]
+    assert 11 <= lines.count(("127.0.0.1", 429)) + 1 <= 30
+    assert lines[-2:] == [("10.0.0.2", 404), ("10.0.0.2", 429)]
+    assert interface.count("fleetlake_http_refused_total", reason="too-many-requests") == 50
 
 
 def test_zero_is_no_limit(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from contracts.access import Scope
 from fleetlake.web import signing_keys
 from fleetlake.web.settings import HttpSettings
+from tests.deadlines import eventually
 from tests.fleetlake.web.conftest import MakeKey
 from tests.interfaces import Interface, kind_of
 
@@ -39,6 +41,8 @@ class Provider:
 
     keys: dict[str, Any] = field(default_factory=lambda: {"first": private_key("first")})
     is_away: bool = False
+    hangs: threading.Event | None = None
+    """Where set: answers when it is, and not before."""
     asked: list[str] = field(default_factory=list)
     issuer: str = ""
     told_issuer: str | None = None
@@ -80,6 +84,8 @@ def provider() -> Iterator[Provider]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             document = provider.document(self.path)
+            if provider.hangs is not None:
+                provider.hangs.wait(30)
             body = json.dumps(document).encode()
             self.send_response(500 if provider.is_away else 404 if document is None else 200)
             self.send_header("content-length", str(len(body)))
@@ -114,6 +120,15 @@ def test_a_token_of_the_provider_lets_in(interface: Interface, provider: Provide
     assert interface.ask("GET", STATE, key=provider.token(scope=None)).status_code == 403
     assert interface.ask("GET", STATE, key=provider.token(scope=["ingest"])).status_code == 403
     assert interface.ask("GET", STATE).status_code == 401
+
+
+def test_two_long_subjects_are_two(interface: Interface, provider: Provider) -> None:
+    """However much of them is the same: idempotency keys and limits are of one."""
+    asked = [f"{'a' * 200}{end}" for end in "121"]
+    names = [interface.ask("GET", STATE, key=provider.token(sub=sub)).json()["by"] for sub in asked]
+    assert names[0] == names[2] != names[1]
+    assert max(map(len, names)) <= 128
+    assert interface.ask("GET", STATE, key=provider.token(sub="b" * 128)).json()["by"] == "oidc:" + "b" * 128
 
 
 def test_rights_may_lie_deeper(provider: Provider, tmp_path: Path) -> None:
@@ -275,6 +290,47 @@ def test_keys_are_kept_while_the_provider_is_away(
     assert interface.ask("GET", STATE, key=provider.token()).status_code == 200
     monkeypatch.setattr(signing_keys, "STALE_SECONDS", 0.0)
     assert interface.ask("GET", STATE, key=provider.token()).status_code == 503
+
+
+def test_a_provider_that_hangs_holds_up_no_good_token(
+    interface: Interface, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when its keys become old, nor while others ask for keys that it does not have. Whose key is not
+    known is told to come again."""
+    monkeypatch.setattr(signing_keys, "ASK_AGAIN_SECONDS", 0.0)
+    good = provider.token()
+    assert interface.ask("GET", STATE, key=good).status_code == 200
+    provider.hangs = threading.Event()
+    try:
+        with ThreadPoolExecutor(6) as others:
+            forged = [own_key_token(provider, kid=f"k{number}") for number in range(6)]
+            answers = [others.submit(interface.ask, "GET", STATE, key=token) for token in forged]
+            eventually(lambda: sum(each.done() for each in answers) == 4)
+            assert interface.ask("GET", STATE, key=good).status_code == 200
+            monkeypatch.setattr(signing_keys, "FRESH_SECONDS", 0.0)
+            assert interface.ask("GET", STATE, key=good).status_code == 200
+            assert sum(each.done() for each in answers) == 4
+            provider.hangs.set()
+            assert sorted(each.result().status_code for each in answers) == [401, 401, 503, 503, 503, 503]
+    finally:
+        provider.hangs.set()
+
+
+def test_a_provider_that_hangs_is_left_alone_for_a_while(provider: Provider) -> None:
+    """The while begins when its answer has not come, or nobody would ever see the end of it."""
+    now = 0.0
+    http = HttpSettings(oidc_issuer=provider.issuer, oidc_audience=AUDIENCE)
+    keys = signing_keys.SigningKeys(http, clock=lambda: now)
+    provider.is_away, provider.hangs = True, threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(keys.find, "first")
+        eventually(lambda: bool(provider.asked))
+        now = 60.0
+        provider.hangs.set()
+        assert isinstance(first.exception(), signing_keys.ProviderAway)
+    with pytest.raises(signing_keys.ProviderAway):
+        keys.find("first")
+    assert len(provider.asked) == 1
 
 
 def test_a_configuration_of_another_issuer_is_not_followed(interface: Interface, provider: Provider) -> None:

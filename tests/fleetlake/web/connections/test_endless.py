@@ -4,8 +4,9 @@ from contextlib import suppress
 
 import pytest
 
-from tests.fleetlake.web.connections.lines import LIMITS, POST, connect
-from tests.interfaces import document_of, status_of, talk
+from fleetlake.web.connection import MOST_WAITING
+from tests.fleetlake.web.connections.lines import GET, LIMITS, POST, connect, refused
+from tests.interfaces import Interface, document_of, status_of, talk
 
 
 def test_the_answer_of_a_large_body_is_read_by_who_has_sent_it(port: int) -> None:
@@ -22,6 +23,17 @@ def test_a_body_without_end_is_cut_off(port: int) -> None:
     """After its limit, and a little that is read into nothing."""
     chunk = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
     assert taken(port, POST + b"transfer-encoding: chunked\r\n\r\n", chunk, 200_000_000) < 100_000_000
+
+
+def test_requests_that_do_not_wait_for_answers_are_not_queued_without_end(
+    port: int, interface: Interface
+) -> None:
+    """As many as may wait are answered; the last of these answers says that no more comes."""
+    before = refused(interface, "pipeline")
+    answers = talk(port, GET * 60).split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert len(answers) == 1 + MOST_WAITING
+    assert [b"connection: close" in each for each in answers] == [False] * MOST_WAITING + [True]
+    assert refused(interface, "pipeline") == before + 1
 
 
 ENDLESS = {

@@ -1,8 +1,15 @@
 """What is no request, or more than one: it is read in one way only, and what is answered is whole."""
 
+from pathlib import Path
+
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from structlog.testing import capture_logs
 
+from fleetlake.web.settings import HttpSettings
 from tests.deadlines import eventually
 from tests.fleetlake.web.connections.lines import GET, POST, connect, read_until
 from tests.interfaces import Interface, status_of, talk
@@ -57,12 +64,56 @@ def test_nothing_is_upgraded(port: int, upgrade: bytes) -> None:
     assert status_of(talk(port, head, until_closed=False)) == 200
 
 
+def test_an_offer_of_another_protocol_changes_nothing(port: int) -> None:
+    """The body is the request's own, and what comes behind it in the same packet is answered."""
+    offer = b"connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAA\r\n"
+    get = GET.removesuffix(b"\r\n") + offer + b"\r\n"
+    post = POST + offer + b"content-length: %d\r\n\r\n" % len(GET) + GET
+    last = b"GET /unread HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    answer = talk(port, get + post + get + GET + last)
+    assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [200, 202, 200, 200, 200]
+    assert b'{"bytes":%d}' % len(GET) in answer
+
+
+@pytest.mark.parametrize("target", [b"/", b"localhost:80", b"http://localhost/"])
+def test_connect_is_refused(port: int, target: bytes) -> None:
+    """What comes behind it is not looked at: it would be another protocol's."""
+    answer = talk(port, b"CONNECT " + target + b" HTTP/1.1\r\nhost: localhost\r\n\r\n" + GET)
+    assert [int(part[:3]) // 100 for part in answer.split(b"HTTP/1.1 ")[1:]] == [4]
+
+
 def test_requests_in_one_packet_are_answered_in_order(port: int) -> None:
     """Pipelining, with bodies between."""
     post = POST + b"content-length: 5\r\n\r\nabcde"
     last = b"GET /unread HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     answer = talk(port, GET + post + GET + post + last)
     assert [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]] == [200, 202, 200, 202, 200]
+
+
+def test_trailers_are_no_headers(tmp_path: Path) -> None:
+    """Behind a proxy of ours, they would say who asks, and under which name it is written down: neither of
+    the request that they end, nor of the next one."""
+    seen = list[list[str]]()
+
+    async def echo(request: Request) -> Response:
+        await request.body()
+        seen.append(list(request.headers))
+        return Response()
+
+    app = Starlette(routes=[Route("/ingest", echo, methods=["POST"])])
+    interface = Interface(tmp_path, http=HttpSettings(trusted_proxies=("127.0.0.1",)), app=app)
+    head = b"x-forwarded-for: 203.0.113.7\r\ntransfer-encoding: chunked\r\n\r\n"
+    trailers = b"x-forwarded-for: 198.51.100.9\r\nx-request-id: forged\r\nidempotency-key:\r\n\r\n"
+    last = POST + b"content-length: 0\r\nconnection: close\r\n\r\n"
+    with interface.listening() as port, capture_logs() as logs:
+        assert status_of(talk(port, POST + head + b"2\r\n{}\r\n0\r\n" + trailers + last)) == 200
+    line = next(each for each in logs if each["event"] == "request")
+    assert line["client"] == "203.0.113.7"
+    assert line["request_id"] != "forged"
+    assert seen == [
+        ["host", "x-forwarded-for", "transfer-encoding"],
+        ["host", "content-length", "connection"],
+    ]
 
 
 def test_a_head_of_a_live_stream_ends(port: int) -> None:
