@@ -54,6 +54,17 @@ def test_a_vehicle_that_can_stand_in_no_path_is_asked_for_by_a_parameter(own: Sc
             assert client.get("/alerts", params={"vehicle": vehicle}).status_code == 200
 
 
+def test_a_vehicle_that_can_stand_in_no_path_is_asked_for_by_a_parameter(own: Scene) -> None:
+    """What clients and proxies make of such a path is another one."""
+    odd = ["a//b", "..", "a/../b"]
+    with api(own.settings) as client:
+        for vehicle in odd:
+            own.write(vehicle, {"speed": 7.0})
+            found = client.get("/latest", params={"car_id": vehicle})
+            assert (found.status_code, found.json()["speed"]) == (200, 7.0)
+            assert client.get("/alerts", params={"vehicle": vehicle}).status_code == 200
+
+
 def test_of_two_values_of_one_moment_the_state_at_it_has_the_greater(own: Scene) -> None:
     """By the order that the live state keeps to: a text is above a number."""
     own.land(("N1", NOON, {"soc": 50.0, "gear": "D"}), ("N1", NOON, {"soc": 60.0, "gear": "P"}))
