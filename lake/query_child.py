@@ -3,8 +3,8 @@ What it may use is bound before the question is read by DuckDB, so a question th
 process, and nothing else.
 
 The parent writes an `Order` (pickled) and reads one `OK` or `NO` byte: then `SIZE` bytes that say how long
-the answer is, and the answer in the form that was asked for, made here within the same bounds; or a JSON object
-that says why there is none.
+the answer is, and the answer in the form that was asked for, made here within the same bounds; or a JSON
+object that says why there is none.
 """
 
 import json
