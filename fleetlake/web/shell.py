@@ -148,6 +148,10 @@ class Shell:
             self._take_turn(client)
             if is_own:
                 principal.require(rights.Scope.READ)
+                if principal.fleets is not None:
+                    raise Problem(
+                        Kind.FORBIDDEN, "metrics are of all fleets together, and the key is for some"
+                    )
                 await self._answer_itself(asked, answer)
                 return
             body.require_length(asked.header(b"content-length"))
