@@ -81,6 +81,13 @@ def test_a_line_of_csv_has_what_json_has() -> None:
     ]
 
 
+def test_a_text_with_the_end_of_a_line_stays_one_cell() -> None:
+    """Of either kind; lines end as on Unix, and no text is changed for a spreadsheet."""
+    rows = pa.table({"a\rb": ["c\rd", "e\nf", "=1+1"], "g": [1, 2, 3]})
+    body = written(rows, CSV, "rows")
+    assert body == b'"a\rb",g\n"c\rd",1\n"e\nf",2\n=1+1,3\n'
+
+
 def test_odd_values_have_a_form_in_json() -> None:
     """Bytes, durations, structs with bytes inside, times that Python does not have."""
     rows = pa.table(
