@@ -1,6 +1,5 @@
 """The read API put together: what its routes answer from, made of the settings of this process."""
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,6 +7,7 @@ from functools import cache, partial
 
 from contracts.access import Vehicles
 from contracts.load import load_registry
+from fleetlake.cursor_key import cursor_key
 from fleetlake.marts import marts
 from fleetlake.settings import Settings
 from fleetlake.stack.layout import layout_of
@@ -123,11 +123,11 @@ def _supervised(settings: Settings) -> set[str]:
 
 
 def _cursor_key(settings: Settings) -> bytes:
-    """The one given; else of the stores' addresses: the same after a restart, and in all processes."""
+    """The one given; else the data folder's: the same after a restart, and in all its processes."""
     given = settings.serving.cursor_key
     if given is not None:
         return given.get_secret_value().encode()
-    return hashlib.sha256(f"{settings.mongo.uri}\n{settings.lake.uri}".encode()).digest()
+    return cursor_key(settings.data_dir)
 
 
 async def ready(opened: Site) -> dict[str, str | None]:

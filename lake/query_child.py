@@ -3,8 +3,8 @@ What it may use is bound before the question is read by DuckDB, so a question th
 process, and nothing else.
 
 The parent writes an `Order` (pickled) and reads one `OK` or `NO` byte: then `SIZE` bytes that say how long
-the answer is, and the answer in the form that was asked for, made here within the same bounds; or a JSON object
-that says why there is none.
+the answer is, and the answer in the form that was asked for, made here within the same bounds; or a JSON
+object that says why there is none.
 """
 
 import json
@@ -34,6 +34,10 @@ WARM, WARM_LIVE = "select 1", f"select 1 from {LIVE} limit 0"  # noqa: S608 - ou
 """Has every thread started that a question needs: their stacks are none of its memory."""
 
 
+Form = Callable[[pa.Table], bytes]
+"""A function of a module, which the child imports by its name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A question, and what its answer may cost. `memory_mib` is beyond what the process has before it
@@ -46,7 +50,7 @@ class Order:
     cpu_seconds: int
     rows: int
     bytes: int
-    form: Callable[[pa.Table], bytes]
+    form: Form
 
 
 class TooMuch(Exception):

@@ -22,6 +22,8 @@ CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 TABLE_TYPES = (JSON, CSV, ARROW)
 
+CRLF = "\r\n"
+
 FRESH = "private, no-cache"
 """May be kept, and must be asked for again: it is live."""
 
@@ -215,10 +217,20 @@ def _text(value: bytes) -> str:
         return f"base64:{base64.b64encode(value).decode()}"
 
 
+class _Lines:
+    """Lines that end as on Unix, of a writer that quotes what holds either character of a line's end."""
+
+    def __init__(self, out: io.StringIO) -> None:
+        self._out = out
+
+    def write(self, line: str) -> None:
+        self._out.write(line.removesuffix(CRLF) + "\n")
+
+
 def _csv(rows: pa.Table) -> bytes:
     """A header and a line a row; null is empty, times are ISO 8601, lists and structs are JSON."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(_Lines(out), lineterminator=CRLF)
     writer.writerow(unique(rows.column_names))
     columns = [_listed(column) for column in rows.columns]
     writer.writerows([_cell(value) for value in row] for row in zip(*columns, strict=True))

@@ -37,7 +37,7 @@ class Client:
     """One listener. What waits for it is the newest change of each vehicle."""
 
     def __init__(self, wants: Callable[[str], bool], most: int) -> None:
-        self._wants, self._most = wants, most
+        self.wants, self._most = wants, most
         self._waiting: dict[str, bytes] = {}
         self._first: list[bytes] = []
         self.something = asyncio.Event()
@@ -45,7 +45,7 @@ class Client:
 
     def offer(self, vehicle: str, event: bytes) -> None:
         """Puts a change in place of an older one of the vehicle."""
-        if not self._wants(vehicle):
+        if not self.wants(vehicle):
             return
         self._waiting.pop(vehicle, None)
         self._waiting[vehicle] = event
@@ -92,6 +92,10 @@ class Changes:
         """Content of a state that was sent -> when it was written."""
         self._overlap_us = settings.stream_overlap_ms * 1000
         self.newest_us = 0
+        self.looked_us = 0
+        """Where a client goes on that has had nothing: behind the last look, by the clock. The newest write
+        would tell it of vehicles that it may not see."""
+        self._resuming = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._clients)
@@ -100,9 +104,10 @@ class Changes:
         """Sends it changes from now on. The first one starts the looking; StoreUnavailable where MongoDB is
         away then."""
         if self._looking is None or self._looking.done():
+            began_us = self._now_us()
             known = await self._asking.state(self._start)
             if self._looking is None or self._looking.done():  # another one may have come first
-                self._note(known)
+                self._note(known, began_us)
                 self._looking = asyncio.get_running_loop().create_task(self._look())
         self._clients.add(client)
 
@@ -119,11 +124,20 @@ class Changes:
             with suppress(asyncio.CancelledError):
                 await self._looking
 
-    async def since(self, after_us: int) -> list[tuple[str, bytes]] | None:
-        """The states written after a moment, as events; None where they are too many."""
+    async def since(self, after_us: int, wants: Callable[[str], bool]) -> list[tuple[str, bytes]] | None:
+        """The states of vehicles that are wanted, written after a moment, as events; None where those of all
+        are too many. They are made on a thread, for one client after the other: a restart of a process
+        brings all of its clients at once."""
+        async with self._resuming:
+            return await self._asking.state(lambda: self._missed(after_us, wants))
+
+    def _missed(self, after_us: int, wants: Callable[[str], bool]) -> list[tuple[str, bytes]] | None:
         most = self._settings.stream_burst
-        found = await self._asking.state(lambda: self._reader.changed(after_us - self._overlap_us, most))
-        return None if len(found) >= most else list(self._events(found))
+        found = self._reader.changed(after_us - self._overlap_us, most)
+        if len(found) >= most:
+            return None
+        ids = ((each, each.get("_id")) for each in found)
+        return list(self._events([each for each, name in ids if isinstance(name, str) and wants(name)]))
 
     def _start(self) -> list[Written]:
         """What was written last, and is no change for who comes now."""
@@ -150,12 +164,13 @@ class Changes:
             client.end()
 
     async def _once(self) -> None:
-        most = self._settings.stream_burst
+        most, began_us = self._settings.stream_burst, self._now_us()
         found = await self._asking.state(
             lambda: self._reader.changed(self.newest_us - self._overlap_us, most)
         )
         if len(found) >= most:
             self.newest_us = await self._asking.state(self._reader.newest_us)
+            self.looked_us = began_us - self._overlap_us
             self._sent.clear()
             for client in self._clients:
                 client.reset()
@@ -164,10 +179,11 @@ class Changes:
         for vehicle, event in self._events(fresh):
             for client in self._clients:
                 client.offer(vehicle, event)
-        self._note(found)
+        self._note(found, began_us)
 
-    def _note(self, found: list[Written]) -> None:
-        """What the next looks will find again."""
+    def _note(self, found: list[Written], began_us: int) -> None:
+        """What the next looks will find again, and when this one began."""
+        self.looked_us = began_us - self._overlap_us
         self._sent = {hash(each.raw): int(each["u"]) for each in found}
         newest_us = max(self._sent.values(), default=self.newest_us)
         self.newest_us = min(newest_us, self._now_us())  # a clock that is ahead must not hide the others

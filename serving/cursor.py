@@ -37,10 +37,10 @@ class Seal:
         sealed = _decoded(cursor)
         mark, told = sealed[:SEAL_BYTES], sealed[SEAL_BYTES:]
         if len(mark) < SEAL_BYTES or not hmac.compare_digest(mark, self._mark(listing, told)):
-            raise _refused()
+            raise refused()
         place: list[str | int] = msgspec.json.decode(told)
         if [type(each) for each in place] != list(kinds):
-            raise _refused()
+            raise refused()
         return place
 
     def _mark(self, listing: str, told: bytes) -> bytes:
@@ -52,10 +52,11 @@ def _decoded(cursor: str) -> bytes:
     try:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _refused() from error
+        raise refused() from error
 
 
-def _refused() -> Problem:
+def refused() -> Problem:
+    """Of a cursor that is none of ours."""
     expected = "the next_cursor of a page of this same list, with the same parameters"
     return Problem(
         Kind.INVALID_REQUEST,

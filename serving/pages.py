@@ -11,7 +11,9 @@ from typing import Annotated, Any, NamedTuple
 import pyarrow as pa
 from fastapi import Depends, Request, Response
 
+from contracts.limits import DEFAULT_LIMITS
 from serving.answers import table
+from serving.cursor import refused
 from serving.parameters import Begin, Cursor, End, Limit, Window, microseconds, moment_of
 from serving.questions import text
 from serving.site import Site
@@ -75,7 +77,19 @@ class Listing:
             span = (query.begin, query.end)
             window = site.windows.of(*span, site.now_us(), default_days=self.default_days)
             return Page(site, self, about, window, None, rows)
-        return Page(site, self, about, Window(int(place[0]), int(place[1])), place[2:], rows)
+        page = Page(site, self, about, Window(int(place[0]), int(place[1])), place[2:], rows)
+        if (
+            not DEFAULT_LIMITS.earliest_us
+            <= page.window.begin_us
+            < page.window.end_us
+            <= DEFAULT_LIMITS.latest_us
+        ):
+            raise refused()
+        try:
+            _ = page.after
+        except (ValueError, OverflowError):
+            raise refused() from None
+        return page
 
 
 @dataclass(frozen=True, slots=True)

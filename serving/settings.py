@@ -101,6 +101,6 @@ class ServingSettings(BaseModel):
     sql_answer_mib: int = Field(64, ge=1, le=1024, description="size of an answer to SQL, at most")
     cursor_key: SecretStr | None = Field(
         None,
-        description="seals the cursors of pages; default: made of the stores' addresses. Processes behind "
-        "one address need the same",
+        description="seals the cursors of pages; default: a random one that is kept in the data folder. "
+        "Processes behind one address need the same",
     )

@@ -67,7 +67,7 @@ class EventStream(Response):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._client.something.wait(), self._heartbeat)
             await self._body(
-                send, self._client.take() or b": still here\nid: %d\n\n" % self._changes.newest_us
+                send, self._client.take() or b": still here\nid: %d\n\n" % self._changes.looked_us
             )
         await self._sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -143,7 +143,7 @@ async def _missed(site: Site, changes: Changes, client: Client, last_event_id: s
     oldest_us = site.now_us() - int(site.settings.stream_resume_seconds * 1_000_000)
     if not oldest_us <= after_us < 2**62:
         return RESET
-    found = await changes.since(after_us)
+    found = await changes.since(after_us, client.wants)
     if found is None:
         return RESET
     for vehicle, event in found:

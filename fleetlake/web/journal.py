@@ -13,6 +13,9 @@ from fleetlake.web.own_routes import OwnRoutes
 from ingest.process import Log
 
 PATH_LENGTH = 300
+MOST_NAMED = 100
+"""Vehicles of one line of the audit log."""
+
 CLIENT_LEFT = 499
 """Instead of a status, for a client that was gone before there was one."""
 
@@ -56,7 +59,14 @@ class Journal:
         if not vehicles:
             return
         self._told.update(vehicles)
-        self._log.info("positions_read", vehicles=vehicles, **self._who(self._route()), status=self.status)
+        told = {"vehicles": vehicles} if len(vehicles) <= MOST_NAMED else self._counted(vehicles)
+        self._log.info("positions_read", **told, **self._who(self._route()), status=self.status)
+
+    def _counted(self, vehicles: list[str]) -> dict[str, object]:
+        """A fleet is named instead of its vehicles: a page asks for all of them every second."""
+        principal = self._scope["state"].get("principal")
+        fleets = None if principal is None or principal.fleets is None else sorted(principal.fleets)
+        return {"vehicles_read": len(vehicles), "fleets": fleets}
 
     def finish(self, route: str, seconds: float) -> None:
         """The request's own line. What only asks whether the process lives is not worth one, nor is each of

@@ -161,6 +161,8 @@ class Shell:
             await answer.whole(204, b"", None, allowed)
         elif is_own:
             principal.require(rights.Scope.READ)
+            if principal.fleets is not None:
+                raise Problem(Kind.FORBIDDEN, "metrics are of all fleets together, and the key is for some")
             _require_watching(asked)
             await self._answer_itself(asked, answer)
         else:

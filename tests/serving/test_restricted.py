@@ -136,3 +136,12 @@ def test_nothing_of_the_inside_is_in_an_error(fleet: Api) -> None:
         assert answer.status_code in (400, 404)
         said = json.dumps(answer.json())
         assert not [word for word in ("Traceback", "/tmp", "duckdb", "pymongo", "Error(") if word in said]  # noqa: S108
+
+
+def test_the_health_says_nothing_that_is_counted_over_all_fleets(fleet: Api) -> None:
+    """Only whether the pipeline is well."""
+    whole, theirs = (fleet.get("/pipeline/health", headers=each).json() for each in ({}, NORTH))
+    assert whole["layers"]
+    assert (theirs["sinks"], theirs["layers"], theirs["rejected"]) == ([], [], [])
+    assert theirs["status"] in ("ok", "degraded", "down")
+    assert all(problem.endswith(" is away") for problem in theirs["problems"])

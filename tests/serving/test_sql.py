@@ -252,9 +252,8 @@ def test_an_answer_that_grows_by_its_form_is_bound(fleet_settings: Settings) -> 
     """It is written by the process of the question: names that each row says again, and values that are one
     byte each until they are text, are none of the memory of the API."""
     named = "select 1 as nnn from range(1000) a, range(90) b".replace("nnn", "n" * 19_000)
-    listed = ", e" * 800
-    wide = "select e{0} from (select 'xxx'::enum('xxx') as e from range(1000))".format(listed)
-    wide = wide.replace("xxx", "x" * 5000)
+    wide = "select eee from (select 'xxx'::enum('xxx') as e from range(1000))"
+    wide = wide.replace("eee", ", ".join("e" * 800)).replace("xxx", "x" * 5000)
     few = QUICK.model_copy(update={"sql_rows": 100_000, "sql_answer_mib": 8})
     before = psutil.Process().memory_info().rss
     with api(fleet_settings.model_copy(update={"serving": few})) as client:

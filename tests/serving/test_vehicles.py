@@ -46,17 +46,6 @@ def test_a_state_at_a_moment_comes_from_the_history(fleet: Api) -> None:
 def test_a_vehicle_that_can_stand_in_no_path_is_asked_for_by_a_parameter(own: Scene) -> None:
     """What clients and proxies make of such a path is another one."""
     odd = ["a//b", "..", "a/../b"]
-    own.land(*[(vehicle, NOON, {"speed": 7.0}) for vehicle in odd])
-    with api(own.settings) as client:
-        for vehicle in odd:
-            found = client.get("/latest", params={"car_id": vehicle})
-            assert (found.status_code, found.json()["speed"]) == (200, 7.0)
-            assert client.get("/alerts", params={"vehicle": vehicle}).status_code == 200
-
-
-def test_a_vehicle_that_can_stand_in_no_path_is_asked_for_by_a_parameter(own: Scene) -> None:
-    """What clients and proxies make of such a path is another one."""
-    odd = ["a//b", "..", "a/../b"]
     with api(own.settings) as client:
         for vehicle in odd:
             own.write(vehicle, {"speed": 7.0})

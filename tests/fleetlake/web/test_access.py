@@ -236,12 +236,14 @@ def test_metrics_are_for_this_machine_or_for_a_key(
 ) -> None:
     """A proxy on this machine is not this machine: others are behind it."""
     sender = make_key("sender", Scope.INGEST)
+    of_one_fleet = make_key("north", Scope.READ, fleets=frozenset({"north"}))
     asked = Interface(closed_interface.data_dir, host=closed_interface.host)
     assert asked.ask("GET", "/metrics").status_code == 200
     assert asked.ask("GET", "/metrics", headers={"x-forwarded-for": "10.0.0.1"}).status_code == 401
     assert asked.ask("GET", "/metrics", host="fleet.example.com").status_code == 401
     assert asked.ask("GET", "/metrics", peer="10.0.0.1").status_code == 401
     assert asked.ask("GET", "/metrics", peer="10.0.0.1", key=sender).status_code == 403
+    assert asked.ask("GET", "/metrics", peer="10.0.0.1", key=of_one_fleet).status_code == 403
     answer = asked.ask("GET", "/metrics", peer="10.0.0.1", key=reader_key)
     assert "fleetlake_http_requests_total" in answer.text
 

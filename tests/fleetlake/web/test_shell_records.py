@@ -1,10 +1,13 @@
 """What the shell writes down of requests: a line of the log each, who read positions, and counts."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.access import Scope
+from fleetlake.web import journal
 from fleetlake.web.settings import HttpSettings
 from tests.interfaces import Interface
 
@@ -41,6 +44,18 @@ def test_who_read_which_position_is_in_the_log(tmp_path: Path, reader_key: str, 
     assert (lines[0]["vehicles"], lines[0]["principal"]) == (["V1"], "reader")
     assert lines[0]["route"] == "/vehicles/{vehicle_id}/state"
     assert lines[0]["request_id"] == answer.headers["x-request-id"]
+
+
+def test_more_vehicles_than_a_line_has_room_for_are_counted(
+    tmp_path: Path, make_key: Callable[..., str], logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the fleets that they are of, where the key says so."""
+    monkeypatch.setattr(journal, "MOST_NAMED", 0)
+    key = make_key("north", Scope.READ, fleets=frozenset({"north"}))
+    Interface(tmp_path).ask("GET", STATE, key=key)
+    (line,) = (each for each in logs if each["event"] == "positions_read")
+    assert (line["vehicles_read"], line["fleets"]) == (1, ["north"])
+    assert "vehicles" not in line
 
 
 def test_the_crowd_of_probes_is_not_logged(open_interface: Interface, logs: list[Any]) -> None:
