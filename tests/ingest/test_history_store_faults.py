@@ -128,7 +128,7 @@ def rows_of(lake: FaultyLake) -> list[int]:
     [
         (Faults(fail_share=0.1, seed=1), "failed"),
         (Faults(fail_share=0.1, fail_when="after", seed=2), "failed"),
-        (Faults(cut_share=0.1, cut_at="request", seed=3), "cut"),
+        (Faults(cut_share=0.3, cut_at="request", seed=3), "cut"),  # of those with a body: a third of all
         (Faults(cut_share=0.1, cut_at="answer", seed=4), "cut"),
     ],
 )
